@@ -1,0 +1,350 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"hansard/internal/chat"
+)
+
+// Errors that every engine returns, wrapped with context.
+var (
+	// ErrNotFound: no such app, user, channel, message, task …
+	ErrNotFound = errors.New("not found")
+	// ErrExists: an app, user, message … with that id is already there.
+	ErrExists = errors.New("already exists")
+	// ErrLeaseLost: another worker has claimed the task since; whatever this
+	// one did for it must not be shown.
+	ErrLeaseLost = errors.New("the task's lease was lost")
+	// ErrKeyReused: the same idempotency key came with another request.
+	ErrKeyReused = errors.New("the idempotency key was used with another request body")
+)
+
+// UnknownUserError says that a write names a user that does not exist.
+type UnknownUserError struct{ ID string }
+
+func (e *UnknownUserError) Error() string { return "user " + e.ID + " does not exist" }
+
+// Is makes errors.Is(err, ErrNotFound) true.
+func (e *UnknownUserError) Is(target error) bool { return target == ErrNotFound }
+
+// Store is everything that an engine provides.
+type Store interface {
+	Apps
+	Tasks
+
+	// View runs fn on a Reader of that app. The Reader is one snapshot, and
+	// dies when fn returns.
+	View(ctx context.Context, app int64, fn func(Reader) error) error
+	// Update runs fn in a transaction. Writers run one after the other. When
+	// Update returns nil the transaction is durable; when fn or the commit
+	// fails nothing of it remains. fn may be run with others in one durable
+	// commit, never interleaved with them.
+	Update(ctx context.Context, app int64, fn func(Tx) error) error
+	// Snapshot opens a Reader of that app that holds its instant until Close.
+	Snapshot(ctx context.Context, app int64) (Snapshot, error)
+
+	// Secret returns the random bytes kept under that name, making 32 of them
+	// at the first call. All processes on one store see the same bytes.
+	Secret(ctx context.Context, name string) ([]byte, error)
+	// Ping answers whether the database does.
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// App is a tenant.
+type App struct {
+	ID        int64
+	Name      string
+	Key       string // public, [A-Za-z0-9_-]{1,64}, unique
+	Secret    string
+	CreatedAt chat.Time
+}
+
+// Apps keeps tenants.
+type Apps interface {
+	// CreateApp stores a and sets its ID. ErrExists if the key is taken.
+	CreateApp(ctx context.Context, a *App) error
+	// AppByKey returns the app with that API key, or ErrNotFound.
+	AppByKey(ctx context.Context, key string) (App, error)
+	// Apps lists all apps by ID.
+	Apps(ctx context.Context) ([]App, error)
+	// SetAppSecret replaces the secret of the app with that key, or ErrNotFound.
+	SetAppSecret(ctx context.Context, key, secret string) error
+	// DeleteApp removes the app with that key and all its data, or ErrNotFound.
+	DeleteApp(ctx context.Context, key string) error
+}
+
+// Reader reads the data of one app. Byte slices in rows, and rows handed to
+// callbacks, are valid only until the callback returns or the next call; an
+// error from a callback ends the reading and is returned as it is. A Reader is
+// for one goroutine. A callback may call other methods of the same Reader.
+type Reader interface {
+	// UserKey returns the key of the user with that id, or ErrNotFound.
+	UserKey(id string) (int64, error)
+	// UserByKey returns a user's id and stored JSON object, or ErrNotFound.
+	UserByKey(key int64) (id string, object []byte, err error)
+	// Users calls fn with every user of the app in order of id.
+	Users(fn func(key int64, id string, object []byte) error) error
+
+	// Channel returns the channel with that cid, soft-deleted or not, or
+	// ErrNotFound.
+	Channel(cid string) (ChannelRow, error)
+	// Channels calls fn with the cid of every channel, by cid.
+	Channels(fn func(cid string, deleted bool) error) error
+	// Members calls fn with the members of a channel by created_at, user id.
+	Members(channel int64, fn func(*MemberRow) error) error
+	// Member returns one member, or ErrNotFound.
+	Member(channel, user int64) (MemberRow, error)
+	// Reads calls fn with the read states of a channel by user id. Unread is
+	// always counted.
+	Reads(channel int64, fn func(*ReadRow) error) error
+
+	// Message returns the message with that id, or ErrNotFound.
+	Message(id string) (MessageRow, error)
+	// Messages calls fn with the messages of a channel by created_at, id.
+	Messages(r MessageRange, fn func(*MessageRow) error) error
+	// UserMessages calls fn with all messages of a user by created_at, id.
+	UserMessages(user int64, fn func(*MessageRow) error) error
+	// CountUserMessages counts what UserMessages yields.
+	CountUserMessages(user int64) (int, error)
+
+	// Reactions calls fn with the reactions to a message, newest first, then
+	// by user id, then by type.
+	Reactions(message string, fn func(*ReactionRow) error) error
+	// UserReactions calls fn with all reactions of a user by created_at,
+	// message id, type.
+	UserReactions(user int64, fn func(*ReactionRow) error) error
+
+	// Call returns the call with that cid, or ErrNotFound.
+	Call(cid string) (CallRow, error)
+	// UserCalls calls fn with the calls that a user created, was a member of
+	// or took part in, by created_at, cid.
+	UserCalls(user int64, fn func(*CallRow) error) error
+}
+
+// Snapshot is a Reader that holds one instant.
+type Snapshot interface {
+	Reader
+	// AsOf is the instant, by the store's clock.
+	AsOf() chat.Time
+	// Interrupt makes a running read fail soon. It may be called from another
+	// goroutine.
+	Interrupt()
+	Close() error
+}
+
+// ChannelRow is a stored channel.
+type ChannelRow struct {
+	Key           int64
+	Channel       chat.Channel
+	CreatedBy     int64 // user keys; 0 = none
+	TruncatedBy   int64
+	MemberCount   int
+	MessageCount  int // messages neither deleted nor truncated
+	TotalMessages int // all stored messages, for planning
+}
+
+// MemberRow is a stored member.
+type MemberRow struct {
+	User int64
+	Body []byte // the member object; "role" is in it
+}
+
+// ReadRow is a stored read state.
+type ReadRow struct {
+	User int64
+	chat.Read
+}
+
+// MessageRow is a stored message.
+type MessageRow struct {
+	Channel   int64 // channel key
+	CreatedAt chat.Time
+	ID        []byte
+	User      int64  // author's key
+	Type      string // chat.Regular, chat.Reply or chat.System, also when deleted
+	DeletedAt chat.Time
+	QuotedID  []byte // the quoted message's id, empty if none
+	Body      []byte // the message object, with slots
+	Reactions []byte // body.Reactions; nil if none
+	Thread    []byte // body of the Thread slot; nil if it has no replies
+	Pin       []byte // body of the Pin slot; nil if not pinned
+}
+
+// ReactionRow is a stored reaction.
+type ReactionRow struct {
+	MessageID string
+	User      int64
+	CreatedAt chat.Time
+	Type      string
+	Body      []byte // the reaction object
+}
+
+// CallRow is a stored call.
+type CallRow struct {
+	CID       string
+	CreatedAt chat.Time
+	Body      []byte // the call object
+}
+
+// MessageRange says which messages of a channel to read.
+type MessageRange struct {
+	Channel int64     // channel key
+	Since   chat.Time // created_at >= Since; 0 = from the start
+	Until   chat.Time // created_at < Until; 0 = to the end
+	// AfterTime and AfterID leave out everything up to and including that
+	// message; zero and empty = from Since.
+	AfterTime chat.Time
+	AfterID   string
+}
+
+// Tx writes the data of one app. The Put methods take entities whole and
+// replace what is there; they keep everything that is derived (counts,
+// threads, reaction summaries, last_message_at) in step.
+//
+// Users are named by id; a user that does not exist is an UnknownUserError.
+type Tx interface {
+	Reader
+
+	// PutUser inserts or replaces a user and returns its key.
+	PutUser(u *chat.User) (int64, error)
+	// PutChannel inserts or replaces a channel and returns its key.
+	PutChannel(c *chat.Channel) (int64, error)
+	// PutMember inserts or replaces a member of a channel.
+	PutMember(channel int64, m *chat.Member) error
+	// PutRead inserts or replaces a read state of a channel.
+	PutRead(channel int64, r *chat.Read) error
+	// PutMessage inserts or replaces the message with that id. m.CID names
+	// its channel (ErrNotFound if there is none).
+	PutMessage(m *chat.Message) error
+	// InsertMessages inserts messages in one go, the way of bulk loads. A
+	// message whose id exists is replaced, or kept as it is with keep set.
+	// It returns how many were new.
+	InsertMessages(ms []chat.Message, keep bool) (int, error)
+	// PutReaction inserts or replaces a reaction.
+	PutReaction(r *chat.Reaction) error
+	// InsertReactions is PutReaction for many; with keep set an existing one
+	// stays as it is.
+	InsertReactions(rs []chat.Reaction, keep bool) (int, error)
+	// DeleteReaction removes a reaction, or ErrNotFound.
+	DeleteReaction(message, user, typ string) error
+	// PutCall inserts or replaces a call.
+	PutCall(c *chat.Call) error
+	// CountUnread counts the unread messages of every read state of the
+	// channel that was put with Unread -1.
+	CountUnread(channel int64) error
+}
+
+// TaskStatus is where a task stands (contract section 4).
+type TaskStatus string
+
+// The states of a task.
+const (
+	Waiting   TaskStatus = "waiting"   // queued
+	Running   TaskStatus = "running"   // claimed by a worker
+	Pending   TaskStatus = "pending"   // waits for its next attempt
+	Completed TaskStatus = "completed" // final
+	Failed    TaskStatus = "failed"    // final
+)
+
+// Final reports whether a task with status s will never change again.
+func (s TaskStatus) Final() bool { return s == Completed || s == Failed }
+
+// Task is a row of the queue, and what people poll.
+type Task struct {
+	ID        string // UUID v4
+	App       int64
+	Kind      string // see package task
+	Status    TaskStatus
+	Request   []byte // JSON, of the kind
+	CreatedAt chat.Time
+	UpdatedAt chat.Time
+	RunAt     chat.Time // not before this instant
+	Attempt   int       // attempts begun
+	Epoch     int64     // raised by every claim
+	Owner     string    // the instance that holds the lease
+	Cancel    bool      // somebody asked to stop it
+	Done      int64     // progress
+	Total     int64
+	// Checkpoint is what a retry goes on from, JSON of the kind.
+	Checkpoint []byte
+	// Detail is what pollers may see beyond the progress, JSON of the kind.
+	Detail []byte
+	Result []byte // JSON, once completed
+	Error  []byte // JSON {"type","description"}, once failed
+}
+
+// Progress is what a heartbeat writes. Nil slices leave what is there.
+type Progress struct {
+	Done, Total int64
+	Checkpoint  []byte
+	Detail      []byte
+}
+
+// Outcome is how an attempt ended.
+type Outcome struct {
+	Status TaskStatus // Completed, Failed, Pending (retry) or Waiting (handed back)
+	Result []byte
+	Error  []byte
+	Detail []byte        // nil leaves what is there
+	Delay  time.Duration // Pending: how long to wait
+	// Refund undoes the counting of this attempt (handed back, not failed).
+	Refund bool
+	Done   int64 // progress, at the end
+	Total  int64
+}
+
+// TaskQuery says which tasks to list, newest first.
+type TaskQuery struct {
+	App    int64 // 0 = all apps (for sweeps only)
+	Kind   string
+	Status TaskStatus
+	Limit  int
+	Offset int
+	// Before lists only tasks created before it; 0 = all.
+	Before chat.Time
+}
+
+// Idempotency ties a task to a client's key.
+type Idempotency struct {
+	Key  string
+	Hash []byte        // of kind and request
+	Life time.Duration // how long the key is remembered
+}
+
+// Tasks is the queue. Its clock is the store's.
+type Tasks interface {
+	// Enqueue stores t as waiting and sets its times. With idem set, and the
+	// key known: the earlier task is returned if the hash is the same,
+	// ErrKeyReused otherwise.
+	Enqueue(ctx context.Context, t *Task, idem *Idempotency) (*Task, error)
+	// Task returns a task of that app, or ErrNotFound.
+	Task(ctx context.Context, app int64, id string) (*Task, error)
+	// ListTasks lists tasks, newest first.
+	ListTasks(ctx context.Context, q TaskQuery) ([]Task, error)
+	// Claim hands the oldest task that is due (waiting, pending past its
+	// pause, or running with an expired lease) to owner, raises its epoch and
+	// counts an attempt. only, if not empty, names the one task to claim.
+	// Nil if there is none.
+	Claim(ctx context.Context, owner string, lease time.Duration, only string) (*Task, error)
+	// Heartbeat extends the lease and writes progress; it answers whether the
+	// task is to be canceled. ErrLeaseLost if the epoch is no longer current.
+	Heartbeat(ctx context.Context, id string, epoch int64, lease time.Duration, p Progress) (cancel bool, err error)
+	// Finish ends an attempt. ErrLeaseLost if the epoch is no longer current.
+	Finish(ctx context.Context, id string, epoch int64, o Outcome) error
+	// CancelTask asks a running task to stop, and fails a task that is not
+	// running at once with errJSON. A final task is left as it is. It returns
+	// the task afterwards, or ErrNotFound.
+	CancelTask(ctx context.Context, app int64, id string, errJSON []byte) (*Task, error)
+	// Owners lists the owners of running tasks.
+	Owners(ctx context.Context) ([]string, error)
+	// ExpireOwner ends the leases of an owner that is known to be dead.
+	ExpireOwner(ctx context.Context, owner string) error
+	// DeleteTasks removes final tasks by id, and idempotency keys past their
+	// life.
+	DeleteTasks(ctx context.Context, ids []string) error
+	// Now is the store's clock.
+	Now(ctx context.Context) (chat.Time, error)
+}
