@@ -16,16 +16,17 @@ const (
 	opOptional = 'o' // uvarint n, n bytes: copied, or nothing when clearing
 )
 
-// Slot is a place in a message that is filled from elsewhere when the message
-// is written out. What fills it begins with a comma and ends without one.
+// Slot is a place that is filled from elsewhere when a body is written out.
+// What fills it begins with a comma and ends without one.
 type Slot byte
 
-// The slots of a message, in the order in which they stand.
+// The slots of a message, in the order in which they stand, and of a member.
 const (
 	Reactions Slot = iota // latest_reactions … reaction_groups
 	Thread                // thread_participants, reply_count, deleted_reply_count
 	Quoted                // quoted_message, may be empty
 	Pin                   // pinned, pinned_at, pinned_by, pin_expires
+	Role                  // the role of a member in its channel
 	slots
 )
 

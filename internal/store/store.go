@@ -91,8 +91,9 @@ type Reader interface {
 	// Channel returns the channel with that cid, soft-deleted or not, or
 	// ErrNotFound.
 	Channel(cid string) (ChannelRow, error)
-	// Channels calls fn with the cid of every channel, by cid.
-	Channels(fn func(cid string, deleted bool) error) error
+	// Channels calls fn with every channel, soft-deleted ones too, whose cid
+	// comes after the given one, by cid.
+	Channels(after string, fn func(*ChannelRow) error) error
 	// Members calls fn with the members of a channel by created_at, user id.
 	Members(channel int64, fn func(*MemberRow) error) error
 	// Member returns one member, or ErrNotFound.
@@ -214,6 +215,9 @@ type Tx interface {
 	PutChannel(c *chat.Channel) (int64, error)
 	// PutMember inserts or replaces a member of a channel.
 	PutMember(channel int64, m *chat.Member) error
+	// DeleteMembers removes all members and read states of a channel, which is
+	// being created anew.
+	DeleteMembers(channel int64) error
 	// PutRead inserts or replaces a read state of a channel.
 	PutRead(channel int64, r *chat.Read) error
 	// PutMessage inserts or replaces the message with that id. m.CID names

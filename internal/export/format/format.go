@@ -1,0 +1,109 @@
+package format
+
+import (
+	"hansard/internal/chat"
+	"hansard/internal/render"
+	"hansard/internal/store"
+)
+
+// Section is a run of the file. The file is all sections in this order, each
+// with what the channels added to it in the order of the request.
+type Section int
+
+// The sections. A format that goes channel by channel has only Messages.
+const (
+	Users Section = iota
+	Channels
+	Members
+	Reads
+	Messages
+	Reactions
+	Sections int = iota
+)
+
+// Buffer collects the bytes of a section.
+type Buffer struct {
+	// B is appended to.
+	B []byte
+	// Sink takes the bytes when there are enough of them; they are its only
+	// until it returns.
+	Sink func([]byte) error
+}
+
+// flushAt is how many bytes a Buffer hands over at once: large enough that the
+// system call is nothing, small enough to stay in the cache (see perf.md's
+// 256 KiB).
+const flushAt = 256 << 10
+
+// Flush hands over what has been collected once it is enough.
+func (b *Buffer) Flush() error {
+	if len(b.B) < flushAt {
+		return nil
+	}
+	return b.FlushAll()
+}
+
+// FlushAll hands over what has been collected.
+func (b *Buffer) FlushAll() error {
+	if len(b.B) == 0 {
+		return nil
+	}
+	err := b.Sink(b.B)
+	b.B = b.B[:0]
+	return err
+}
+
+// Out gives the buffers of the sections. A format must ask for sections in
+// file order within a channel, Reactions and Users aside: when a file has a
+// single channel, asking for the next section ends the one before.
+type Out interface {
+	To(s Section) *Buffer
+}
+
+// Counts is what a file holds.
+type Counts struct {
+	Channels  int64 `json:"channels"`
+	Members   int64 `json:"members"`
+	Messages  int64 `json:"messages"`
+	Reactions int64 `json:"reactions"`
+	Users     int64 `json:"users"`
+	Calls     int64 `json:"calls,omitempty"`
+}
+
+// Source is one channel, or one user, as of one snapshot.
+type Source struct {
+	Reader   store.Reader
+	Render   *render.Renderer
+	Row      store.ChannelRow
+	Since    chat.Time // messages to export: Since <= created_at < Until
+	Until    chat.Time
+	Counts   *Counts
+	Progress func() error // after each message; its error ends the export
+
+	prefix []byte // scratch memory of the formats
+}
+
+// Messages calls fn with the messages to export.
+func (s *Source) Messages(fn func(*store.MessageRow) error) error {
+	r := store.MessageRange{Channel: s.Row.Key, Since: s.Since, Until: s.Until}
+	return s.Reader.Messages(r, func(row *store.MessageRow) error {
+		if err := fn(row); err != nil {
+			return err
+		}
+		s.Counts.Messages++
+		return s.Progress()
+	})
+}
+
+// Format lays out a channels export.
+type Format interface {
+	// Begin starts the file.
+	Begin(out Out) error
+	// Channel adds a channel.
+	Channel(src *Source, out Out) error
+	// End ends the file after its last channel.
+	End(out Out) error
+	// Resumable reports whether a new Format can go on after any channel,
+	// without Begin.
+	Resumable() bool
+}

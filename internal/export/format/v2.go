@@ -1,0 +1,182 @@
+package format
+
+import (
+	"encoding/binary"
+
+	"hansard/internal/store"
+	"hansard/internal/wire"
+)
+
+// V2 is a line for each object, {"type":…,"data":{…}}. Lines of members,
+// reads, messages and reactions carry the ids of what they belong to, before
+// their own keys, so that each stands alone.
+type V2 struct{}
+
+var _ Format = V2{}
+
+// Resumable reports true.
+func (V2) Resumable() bool { return true }
+
+// Begin does nothing: lines have no frame.
+func (V2) Begin(Out) error { return nil }
+
+// End does nothing.
+func (V2) End(Out) error { return nil }
+
+// Channel adds the channel's lines.
+func (V2) Channel(src *Source, out Out) (err error) {
+	b := out.To(Channels)
+	b.B = append(b.B, `{"type":"channel","data":`...)
+	if b.B, err = src.Render.Channel(b.B, &src.Row); err != nil {
+		return err
+	}
+	b.B = append(b.B, "}\n"...)
+	src.Counts.Channels++
+
+	// What every line of this channel begins with after its type.
+	p := append(src.prefix[:0], `,"data":{"channel_cid":`...)
+	p = wire.AppendString(p, src.Row.Channel.CID())
+	p = append(p, `,"channel_type":`...)
+	p = wire.AppendString(p, src.Row.Channel.Type)
+	p = append(p, `,"channel_id":`...)
+	p = wire.AppendString(p, src.Row.Channel.ID)
+	src.prefix = p
+
+	if err := members(src, out.To(Members)); err != nil {
+		return err
+	}
+	if err := reads(src, out.To(Reads)); err != nil {
+		return err
+	}
+	return messages(src, out.To(Messages), out.To(Reactions))
+}
+
+func members(src *Source, b *Buffer) error {
+	return src.Reader.Members(src.Row.Key, func(row *store.MemberRow) (err error) {
+		b.B = append(b.B, `{"type":"member"`...)
+		b.B = append(b.B, src.prefix...)
+		at := len(b.B)
+		if b.B, err = src.Render.Member(b.B, row, src.Row.CreatedBy); err != nil {
+			return err
+		}
+		b.B = joinObject(b.B, at)
+		src.Counts.Members++
+		return b.Flush()
+	})
+}
+
+func reads(src *Source, b *Buffer) error {
+	return src.Reader.Reads(src.Row.Key, func(row *store.ReadRow) (err error) {
+		b.B = append(b.B, `{"type":"read"`...)
+		b.B = append(b.B, src.prefix...)
+		b.B = append(b.B, `,"user_id":`...)
+		if b.B, err = src.Render.UserID(b.B, row.User); err != nil {
+			return err
+		}
+		at := len(b.B)
+		if b.B, err = src.Render.Read(b.B, row); err != nil {
+			return err
+		}
+		b.B = joinObject(b.B, at)
+		return b.Flush()
+	})
+}
+
+// joinObject makes the object that was appended at at go on in the data object
+// that is open before it, by writing a comma over its brace, and ends the
+// line.
+func joinObject(line []byte, at int) []byte {
+	line[at] = ','
+	return append(line, "}\n"...)
+}
+
+// messages is the hot loop of a v2 export. Reactions, which stand after all
+// messages, are written on the way.
+func messages(src *Source, b, reactions *Buffer) error {
+	head := append([]byte(`{"type":"message"`), src.prefix...)
+	head = append(head, `,"user_id":`...)
+	reactionHead := append([]byte(`{"type":"reaction"`), src.prefix...)
+	return src.Messages(func(row *store.MessageRow) (err error) {
+		b.B = append(b.B, head...)
+		if b.B, err = src.Render.UserID(b.B, row.User); err != nil {
+			return err
+		}
+		b.B = append(b.B, `,"message_id":"`...)
+		b.B = append(b.B, row.ID...) // its alphabet needs no escaping
+		b.B = append(b.B, '"')
+		at := len(b.B)
+		if b.B, err = src.Render.Message(b.B, row); err != nil {
+			return err
+		}
+		b.B = joinObject(b.B, at)
+		if err := b.Flush(); err != nil {
+			return err
+		}
+		if len(row.Reactions) == 0 {
+			return nil
+		}
+		_, err = wire.EachReaction(row.Reactions, func(reaction []byte) (err error) {
+			reactions.B = append(reactions.B, reactionHead...)
+			at := len(reactions.B)
+			if reactions.B, err = src.Render.ReactionBody(reactions.B, reaction); err != nil {
+				return err
+			}
+			reactions.B = joinObject(reactions.B, at)
+			src.Counts.Reactions++
+			return reactions.Flush()
+		})
+		return err
+	})
+}
+
+func countReactions(summary []byte) int64 {
+	n, _ := binary.Uvarint(summary)
+	return int64(n)
+}
+
+// User adds the lines of a users export for the user with that key: the user,
+// their messages, reactions and calls.
+func User(src *Source, key int64, b *Buffer) (err error) {
+	b.B = append(b.B, `{"type":"user","data":`...)
+	if b.B, err = src.Render.User(b.B, key); err != nil {
+		return err
+	}
+	b.B = append(b.B, "}\n"...)
+	src.Counts.Users++
+	err = src.Reader.UserMessages(key, func(row *store.MessageRow) (err error) {
+		b.B = append(b.B, `{"type":"message","data":`...)
+		if b.B, err = src.Render.Message(b.B, row); err != nil {
+			return err
+		}
+		b.B = append(b.B, "}\n"...)
+		src.Counts.Messages++
+		if err := b.Flush(); err != nil {
+			return err
+		}
+		return src.Progress()
+	})
+	if err != nil {
+		return err
+	}
+	err = src.Reader.UserReactions(key, func(row *store.ReactionRow) (err error) {
+		b.B = append(b.B, `{"type":"reaction","data":`...)
+		if b.B, err = src.Render.Reaction(b.B, row); err != nil {
+			return err
+		}
+		b.B = append(b.B, "}\n"...)
+		src.Counts.Reactions++
+		return b.Flush()
+	})
+	if err != nil {
+		return err
+	}
+	return src.Reader.UserCalls(key, func(row *store.CallRow) (err error) {
+		b.B = append(b.B, `{"type":"call","data":`...)
+		if b.B, err = src.Render.Call(b.B, row); err != nil {
+			return err
+		}
+		b.B = append(b.B, "}\n"...)
+		src.Counts.Calls++
+		return b.Flush()
+	})
+}

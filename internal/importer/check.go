@@ -1,0 +1,311 @@
+package importer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"hansard/internal/chat"
+	"hansard/internal/importer/refs"
+	"hansard/internal/importer/scan"
+	"hansard/internal/store"
+)
+
+// What is noted in the table of ids.
+const (
+	idUser refs.Kind = iota
+	idChannel
+	idMember
+	idMessage
+	idReaction
+	idCall
+)
+
+// Flags of definitions and references.
+const (
+	flagWeak   = 1 << iota // from inside another entity: may come again and again
+	flagReply              // a message with a parent
+	flagParent             // a reference to a parent
+)
+
+// The fields in which references stand.
+const (
+	atUser uint8 = iota
+	atCreatedBy
+	atTruncatedBy
+	atMentioned
+	atPinnedBy
+	atMembers
+	atChannel
+	atParent
+	atMessage
+)
+
+// fields names them; the first that the record has is pointed at.
+var fields = [...][]string{
+	atUser:        {"user", "user_id"},
+	atCreatedBy:   {"created_by", "created_by_id"},
+	atTruncatedBy: {"truncated_by", "truncated_by_id"},
+	atMentioned:   {"mentioned_users", "mentioned_users_ids", "mentioned_user_ids"},
+	atPinnedBy:    {"pinned_by", "pinned_by_id"},
+	atMembers:     {"member_ids", "members"},
+	atChannel:     {"cid", "channel_cid", "channel_id", "channel_member_ids", "channel_type"},
+	atParent:      {"parent_id"},
+	atMessage:     {"message_id"},
+}
+
+// plan is what the check of a file finds out for the loading.
+type plan struct {
+	Form     Form  `json:"form"`
+	Records  int64 `json:"records"`
+	LastRead bool  `json:"last_read"` // some read state has to be counted
+}
+
+// checker checks a whole file without writing anything.
+type checker struct {
+	parser   *parser
+	table    *refs.Table
+	order    order
+	problems problems
+	plan     plan
+	users    seen
+	key      []byte
+	rec      *scan.Record
+}
+
+// check reads the file to its end and checks it. A file with problems gives
+// them and a nil error; an error says that the check could not be made.
+func check(ctx context.Context, s *scan.Scanner, now chat.Time, dir string, limit int,
+	view func(func(store.Reader) error) error, progress func(records int64)) (plan, problems, error) {
+	c := &checker{table: refs.New(dir, limit), users: newSeen()}
+	c.parser = &parser{scan: s, now: now, embeddedReactions: func() bool { return c.order.form().embeddedReactions() }}
+	err := c.read(ctx, progress)
+	if err == nil && !c.problems.more {
+		err = view(func(r store.Reader) error { return c.resolve(ctx, r) })
+	}
+	if closeErr := c.table.Close(); err == nil {
+		err = closeErr
+	}
+	c.plan.Form = c.order.form()
+	return c.plan, c.problems, err
+}
+
+func (c *checker) read(ctx context.Context, progress func(int64)) error {
+	for {
+		r, err := c.parser.next()
+		var bad *badRecord
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.As(err, &bad):
+			c.problems.add(bad.Problem)
+			if c.problems.more {
+				return nil
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		if c.plan.Records++; c.plan.Records%256 == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			progress(c.plan.Records)
+		}
+		c.rec = r.rec
+		if after, ok := c.order.see(r); !ok {
+			c.problems.add(problemAt(r.rec.TypePos, "type", "%s must come before %s", r.kind, after))
+		}
+		if err := c.note(r); err != nil {
+			return err
+		}
+	}
+}
+
+// note notes what a record defines and what it refers to.
+func (c *checker) note(r *record) error {
+	if err := c.noteEmbedded(r); err != nil {
+		return err
+	}
+	switch r.kind {
+	case kindUser:
+		return c.define(idUser, r.user.ID, 0, 0)
+	case kindChannel:
+		return c.noteChannel(r)
+	case kindMember:
+		if r.member.LastRead != 0 {
+			c.plan.LastRead = true
+		}
+		return errors.Join(
+			c.define(idMember, join(&c.key, r.member.CID, r.member.UserID), 0, 0),
+			c.channel(r.member.CID),
+			c.user(atUser, r.member.UserID))
+	case kindRead:
+		if r.read.Unread < 0 {
+			c.plan.LastRead = true
+		}
+		return errors.Join(c.channel(r.read.CID), c.user(atUser, r.read.UserID))
+	case kindMessage:
+		return c.noteMessage(r)
+	case kindReaction:
+		return c.noteReaction(&r.reaction, 0)
+	case kindCall:
+		err := errors.Join(c.define(idCall, r.call.CID(), 0, 0), c.user(atCreatedBy, r.call.CreatedBy))
+		for i := range r.call.Members {
+			err = errors.Join(err, c.user(atMembers, r.call.Members[i].UserID))
+		}
+		return err
+	}
+	return nil
+}
+
+// noteEmbedded notes the users whose objects stand in the record.
+func (c *checker) noteEmbedded(r *record) error {
+	for i, raw := range r.embedded {
+		if !mayDefine(raw) || c.users.before(raw) {
+			continue
+		}
+		u, ok, err := fullUser(raw)
+		if err != nil {
+			c.problem(err, r.embeddedAt[i])
+			continue
+		}
+		if !ok {
+			continue
+		}
+		if err := c.define(idUser, u.ID, flagWeak, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *checker) noteChannel(r *record) error {
+	ch := &r.channel
+	err := errors.Join(
+		c.define(idChannel, ch.CID(), 0, 0),
+		c.user(atCreatedBy, ch.CreatedBy),
+		c.user(atTruncatedBy, ch.TruncatedBy))
+	for i := range r.members {
+		err = errors.Join(err, c.user(atMembers, r.members[i].UserID))
+	}
+	return err
+}
+
+func (c *checker) noteMessage(r *record) error {
+	m := &r.message
+	flags := uint8(0)
+	if m.ParentID != "" {
+		flags = flagReply
+	}
+	if err := c.define(idMessage, m.ID, flags, c.table.Hash(m.CID)); err != nil {
+		return err
+	}
+	if err := c.channel(m.CID); err != nil {
+		return err
+	}
+	if err := c.user(atUser, m.UserID); err != nil {
+		return err
+	}
+	for _, id := range m.MentionedUsers {
+		if err := c.user(atMentioned, id); err != nil {
+			return err
+		}
+	}
+	if m.PinnedBy != "" {
+		if err := c.user(atPinnedBy, m.PinnedBy); err != nil {
+			return err
+		}
+	}
+	if m.ParentID != "" {
+		n := refs.Note{Kind: idMessage, Field: atParent, Flags: flagParent, Extra: c.table.Hash(m.CID)}
+		if err := c.refer(m.ParentID, n, m.ParentID+" "+m.CID); err != nil {
+			return err
+		}
+	}
+	for i := range r.reactions {
+		if err := c.noteReaction(&r.reactions[i], flagWeak); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *checker) noteReaction(r *chat.Reaction, flags uint8) error {
+	err := c.user(atUser, r.UserID)
+	if flags&flagWeak == 0 && err == nil {
+		err = c.define(idReaction, join(&c.key, r.MessageID, r.UserID, r.Type), 0, 0)
+		if err == nil && !c.known(idMessage, r.MessageID) {
+			err = c.refer(r.MessageID, refs.Note{Kind: idMessage, Field: atMessage}, r.MessageID)
+		}
+	}
+	return err
+}
+
+// join makes one id of several.
+func join(buf *[]byte, parts ...string) string {
+	b := (*buf)[:0]
+	for i, p := range parts {
+		if i > 0 {
+			b = append(b, 0)
+		}
+		b = append(b, p...)
+	}
+	*buf = b
+	return string(b)
+}
+
+func (c *checker) define(k refs.Kind, id string, flags uint8, extra uint64) error {
+	n := refs.Note{Kind: k, Flags: flags, Extra: extra}
+	at := c.rec.Pos
+	if flags&flagWeak == 0 {
+		at = c.idPos(k)
+	}
+	n.Line, n.Column = at.Line, int32(min(at.Column, 1<<31-1))
+	return c.table.Define(id, n)
+}
+
+// ids names the fields that an id is made of, for the column of an id that is
+// given twice.
+var ids = [...][]string{
+	idUser:     {"id"},
+	idChannel:  {"id", "cid", "member_ids"},
+	idMember:   {"user_id", "user"},
+	idMessage:  {"id"},
+	idReaction: {"type"},
+	idCall:     {"id", "cid"},
+}
+
+var idFirst = []byte(`{"id":`)
+
+// idPos is where the record's id stands: nearly always right at its beginning.
+func (c *checker) idPos(k refs.Kind) scan.Pos {
+	if (k == idUser || k == idChannel || k == idMessage) && bytes.HasPrefix(c.rec.Raw, idFirst) {
+		return c.rec.At(int64(len(idFirst)))
+	}
+	return fieldPos(c.rec, ids[k])
+}
+
+func (c *checker) known(k refs.Kind, id string) bool { return c.table.Known(k, id) }
+
+func (c *checker) user(field uint8, id string) error {
+	if id == "" || c.known(idUser, id) {
+		return nil
+	}
+	return c.refer(id, refs.Note{Kind: idUser, Field: field}, id)
+}
+
+func (c *checker) channel(cid string) error {
+	if c.known(idChannel, cid) {
+		return nil
+	}
+	return c.refer(cid, refs.Note{Kind: idChannel, Field: atChannel}, cid)
+}
+
+// refer notes a reference, and where in the file its field stands.
+func (c *checker) refer(id string, n refs.Note, name string) error {
+	at := fieldPos(c.rec, fields[n.Field])
+	n.Line, n.Column = at.Line, int32(min(at.Column, 1<<31-1))
+	return c.table.Refer(id, n, name)
+}

@@ -1,0 +1,247 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"hansard/internal/chat"
+	"hansard/internal/importer/scan"
+	"hansard/internal/store"
+	"hansard/internal/wire"
+)
+
+// A batch is what one transaction writes: about this many records or bytes.
+const (
+	batchRecords = 5000
+	batchBytes   = 4 << 20
+)
+
+// batchesAhead is how many batches may wait, decoded, for the writer.
+const batchesAhead = 2
+
+// batch holds the entities of a run of records, by kind: whatever an entity
+// refers to is in an earlier batch or is of a kind that is written before it.
+type batch struct {
+	users     []userEntry
+	channels  []channelEntry
+	members   []wire.MemberInput
+	reads     []wire.ReadInput
+	messages  []chat.Message
+	reactions []chat.Reaction
+	calls     []chat.Call
+
+	skipped Skipped
+	records int64 // in it
+	bytes   int
+}
+
+type userEntry struct {
+	user     chat.User
+	embedded bool // from inside another entity
+	undated  bool
+}
+
+type channelEntry struct {
+	channel chat.Channel
+	members []wire.MemberInput
+	undated bool
+}
+
+// Counts counts entities by kind.
+type Counts struct {
+	Users     int64 `json:"users"`
+	Channels  int64 `json:"channels"`
+	Members   int64 `json:"members"`
+	Reads     int64 `json:"reads"`
+	Messages  int64 `json:"messages"`
+	Reactions int64 `json:"reactions"`
+	Calls     int64 `json:"calls"`
+}
+
+// Skipped counts the records that were not loaded, by reason.
+type Skipped struct {
+	Devices           int64 `json:"devices"`
+	FutureChannelBans int64 `json:"future_channel_bans"`
+	// Existing were in the store and left alone (mode insert).
+	Existing int64 `json:"existing"`
+}
+
+// A users export is loaded in two passes: a reaction may be to a message that
+// comes later in the file, with another user.
+const (
+	passAll = iota
+	passReactions
+)
+
+// loading is one pass of loading over a file.
+type loading struct {
+	form Form
+	pass int
+	from int64 // records that were loaded before
+}
+
+// loads says how many passes a form takes.
+func (f Form) loads() int {
+	if f == ExportUsers {
+		return 2
+	}
+	return 1
+}
+
+// load reads the records from the one numbered l.from on, and hands batches to
+// write one after the other, while it decodes ahead of it.
+func load(ctx context.Context, s *scan.Scanner, now chat.Time, l loading, write func(context.Context, *batch) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	batches := make(chan *batch, batchesAhead)
+	group.Go(func() error {
+		defer close(batches)
+		return decodeBatches(ctx, s, now, l, batches)
+	})
+	group.Go(func() error {
+		for b := range batches {
+			if err := write(ctx, b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+func decodeBatches(ctx context.Context, s *scan.Scanner, now chat.Time, l loading, out chan<- *batch) error {
+	p := &parser{scan: s, now: now, embeddedReactions: l.form.embeddedReactions}
+	for i := int64(0); i < l.from; i++ {
+		if err := p.skip(); err != nil {
+			return changed(err)
+		}
+	}
+	users := newSeen()
+	b := &batch{}
+	for {
+		r, err := p.next()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return changed(err)
+		}
+		if err == nil {
+			if err := b.add(r, l, &users); err != nil {
+				return changed(err)
+			}
+		}
+		if done := err != nil; done && b.records > 0 || b.records >= batchRecords || b.bytes >= batchBytes {
+			select {
+			case out <- b:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			b = &batch{messages: make([]chat.Message, 0, batchRecords)}
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}
+
+// changed explains that a file that was checked has become bad since.
+func changed(err error) error {
+	var bad *badRecord
+	var field *wire.FieldError
+	if errors.As(err, &bad) || errors.As(err, &field) || errors.Is(err, io.EOF) {
+		return fmt.Errorf("the import file has changed since it was checked: %w", err)
+	}
+	return err
+}
+
+// add adds a record to the batch.
+func (b *batch) add(r *record, l loading, users *seen) error {
+	b.records++
+	b.bytes += len(r.rec.Raw)
+	if l.pass == passReactions {
+		if r.kind == kindReaction {
+			b.reactions = append(b.reactions, r.reaction)
+		}
+		return nil
+	}
+	for _, raw := range r.embedded {
+		if !mayDefine(raw) || users.before(raw) {
+			continue
+		}
+		u, ok, err := fullUser(raw)
+		if err != nil {
+			return err
+		}
+		if ok {
+			var p parser
+			p.fillUser(&u)
+			b.users = append(b.users, userEntry{user: u, embedded: true})
+		}
+	}
+	switch r.kind {
+	case kindUser:
+		b.users = append(b.users, userEntry{user: r.user, undated: r.undated})
+	case kindDevice:
+		b.skipped.Devices++
+	case kindBan:
+		b.skipped.FutureChannelBans++
+	case kindChannel:
+		b.channels = append(b.channels, channelEntry{
+			channel: r.channel.Channel, members: slices.Clone(r.members), undated: r.undated})
+	case kindMember:
+		b.members = append(b.members, r.member)
+	case kindRead:
+		b.reads = append(b.reads, r.read)
+	case kindMessage:
+		b.messages = append(b.messages, r.message)
+		b.reactions = append(b.reactions, r.reactions...)
+	case kindReaction:
+		if l.form != ExportUsers {
+			b.reactions = append(b.reactions, r.reaction)
+		}
+	case kindCall:
+		b.calls = append(b.calls, r.call)
+	}
+	return nil
+}
+
+// countUnread counts the unread messages of every read state that came without
+// a count. It is done once all messages are there.
+func countUnread(ctx context.Context, s store.Store, app int64) error {
+	const some = 256
+	after := ""
+	for {
+		var keys []int64
+		err := s.View(ctx, app, func(r store.Reader) error {
+			err := r.Channels(after, func(c *store.ChannelRow) error {
+				keys, after = append(keys, c.Key), c.Channel.CID()
+				if len(keys) == some {
+					return errEnough
+				}
+				return nil
+			})
+			if errors.Is(err, errEnough) {
+				return nil
+			}
+			return err
+		})
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		err = s.Update(ctx, app, func(tx store.Tx) error {
+			for _, key := range keys {
+				if err := tx.CountUnread(key); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+var errEnough = errors.New("enough channels")

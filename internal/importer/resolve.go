@@ -1,0 +1,155 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"hansard/internal/chat"
+	"hansard/internal/importer/refs"
+	"hansard/internal/store"
+)
+
+// resolver checks the notes about one id after the other: no id twice, and
+// nothing refers to what is neither in the file nor in the store.
+type resolver struct {
+	c      *checker
+	reader store.Reader
+	form   Form
+
+	def     refs.Note // the first definition of this id
+	defined bool
+	looked  bool // found is known
+	found   bool // it is in the store
+	message store.MessageRow
+	cid     string // channel that was looked up last, and its key
+	channel int64
+}
+
+func (c *checker) resolve(ctx context.Context, r store.Reader) error {
+	res := &resolver{c: c, reader: r, form: c.order.form()}
+	count := 0
+	return c.table.Each(func(n *refs.Note, first bool) error {
+		if count++; count%1024 == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		if first {
+			res.defined, res.looked = false, false
+		}
+		if n.Ref {
+			return res.reference(n)
+		}
+		res.definition(n)
+		return nil
+	})
+}
+
+func (r *resolver) definition(n *refs.Note) {
+	if !r.defined || r.def.Flags&flagWeak != 0 {
+		if r.defined && n.Flags&flagWeak != 0 {
+			return
+		}
+		r.def, r.defined = *n, true
+		return
+	}
+	switch {
+	case n.Flags&flagWeak != 0:
+	case r.form == Documented:
+		r.problem(n, ids[n.Kind][0], "is already given on line %d", r.def.Line)
+	case n.Kind == idMessage && n.Extra != r.def.Extra:
+		r.problem(n, "id", "is already given on line %d, in another channel", r.def.Line)
+	}
+}
+
+func (r *resolver) reference(n *refs.Note) error {
+	if n.Flags&flagParent != 0 {
+		return r.parent(n)
+	}
+	if r.defined {
+		return nil
+	}
+	name, err := r.c.table.Name(n)
+	if err != nil {
+		return err
+	}
+	if !r.looked {
+		if err := r.look(n.Kind, name); err != nil {
+			return err
+		}
+	}
+	if !r.found {
+		what := map[refs.Kind]string{idUser: "user", idChannel: "channel", idMessage: "message"}[n.Kind]
+		r.problem(n, fields[n.Field][0], "names the %s %s, which is neither in the file nor in the store", what, name)
+	}
+	return nil
+}
+
+// parent checks the parent of a reply.
+func (r *resolver) parent(n *refs.Note) error {
+	const field = "parent_id"
+	if r.defined {
+		switch {
+		case r.def.Extra != n.Extra:
+			r.problem(n, field, "names a message of another channel")
+		case r.def.Flags&flagReply != 0:
+			r.problem(n, field, "names a message that is itself a reply")
+		}
+		return nil
+	}
+	name, err := r.c.table.Name(n)
+	if err != nil {
+		return err
+	}
+	id, cid, _ := strings.Cut(name, " ")
+	if !r.looked {
+		if err := r.look(idMessage, id); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !r.found && r.form.isExport():
+		// It was outside the exported window, or has been deleted for good.
+		return nil
+	case !r.found:
+		r.problem(n, field, "names the message %s, which is neither in the file nor in the store", id)
+		return nil
+	case r.message.Type == chat.Reply:
+		r.problem(n, field, "names a message that is itself a reply")
+		return nil
+	}
+	if cid != r.cid {
+		row, err := r.reader.Channel(cid)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		r.cid, r.channel = cid, row.Key
+	}
+	if r.channel != r.message.Channel {
+		r.problem(n, field, "names a message of another channel")
+	}
+	return nil
+}
+
+// look looks an id up in the store.
+func (r *resolver) look(k refs.Kind, id string) (err error) {
+	switch k {
+	case idUser:
+		_, err = r.reader.UserKey(id)
+	case idChannel:
+		_, err = r.reader.Channel(id)
+	case idMessage:
+		r.message, err = r.reader.Message(id)
+	}
+	r.looked, r.found = true, err == nil
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (r *resolver) problem(n *refs.Note, field, format string, args ...any) {
+	p := problemAt(posOf(n), field, format, args...)
+	r.c.problems.add(p)
+}

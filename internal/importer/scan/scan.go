@@ -1,0 +1,145 @@
+package scan
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// DefaultLimit is how many bytes a line, or an entity of an array, may have.
+const DefaultLimit = 16 << 20
+
+// Scanner reads the records of one file in order. It is for one goroutine.
+type Scanner struct {
+	src     *source
+	limit   int
+	name    string // of the compression
+	stop    func()
+	win     *window
+	pending error // returned by the first Next
+	next    func() (*Record, error)
+	rec     Record
+	arr     array
+}
+
+// New starts to read r. limit is how many bytes a line or an entity may have;
+// 0 is DefaultLimit. Close must be called.
+func New(r io.Reader, limit int) *Scanner {
+	if limit <= 0 {
+		limit = DefaultLimit
+	}
+	s := &Scanner{src: &source{r: r}, limit: limit, stop: func() {}}
+	s.next = s.detect
+	in, name, stop, err := decompress(s.src)
+	s.name = name
+	if err != nil {
+		s.win, s.pending = newWindow(bytes.NewReader(nil)), err
+		return s
+	}
+	s.win, s.stop = newWindow(in), stop
+	return s
+}
+
+// Close releases what decompression needs. It does not close the file.
+func (s *Scanner) Close() {
+	s.next = s.end
+	s.stop()
+	s.stop = func() {}
+}
+
+// Bytes is how much decompressed data has been read so far.
+func (s *Scanner) Bytes() int64 { return s.win.bytes }
+
+// Next returns the next record, or io.EOF after the last. A *[Error] says what
+// is wrong with the file; any other error says that it could not be read.
+func (s *Scanner) Next() (*Record, error) {
+	rec, err := s.next()
+	if err == nil || err == io.EOF {
+		return rec, err
+	}
+	var bad *Error
+	if errors.As(err, &bad) {
+		return nil, err
+	}
+	s.next = s.end
+	switch {
+	case s.src.err != nil:
+		return nil, fmt.Errorf("read import file: %w", s.src.err)
+	case s.name != "":
+		return nil, &Error{Pos: s.win.pos, Reason: damaged(s.name, err)}
+	}
+	return nil, fmt.Errorf("read import file: %w", err)
+}
+
+func (s *Scanner) end() (*Record, error) { return nil, io.EOF }
+
+// stopAt reports an error after which nothing more can be told.
+func (s *Scanner) stopAt(at Pos, format string, args ...any) error {
+	s.next = s.end
+	return &Error{Pos: at, Reason: fmt.Sprintf(format, args...)}
+}
+
+var (
+	bom     = []byte("\ufeff")
+	utf16le = []byte{0xff, 0xfe}
+	utf16be = []byte{0xfe, 0xff}
+)
+
+// detect tells lines from an array by the first byte that is not white space.
+func (s *Scanner) detect() (*Record, error) {
+	if s.pending != nil {
+		return nil, s.pending
+	}
+	for s.win.end < len(bom) {
+		if err := s.win.more(); err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	head := s.win.unread()
+	switch {
+	case bytes.HasPrefix(head, bom):
+		s.win.start += len(bom)
+	case bytes.HasPrefix(head, utf16le), bytes.HasPrefix(head, utf16be):
+		return nil, s.stopAt(s.win.pos, "the file must be UTF-8, this looks like UTF-16")
+	}
+	c, err := s.win.peek()
+	switch {
+	case err == io.EOF:
+		return nil, s.stopAt(s.win.pos, "the file is empty")
+	case err != nil:
+		return nil, err
+	case c == '[':
+		s.win.take(1)
+		s.next = s.array
+	default:
+		s.next = s.lines
+	}
+	return s.next()
+}
+
+// lines reads JSON lines. A bad line says nothing about the next one.
+func (s *Scanner) lines() (*Record, error) {
+	for {
+		line, at, tooLong, err := s.win.line(s.limit)
+		switch {
+		case err == io.EOF:
+			s.next = s.end
+			return nil, io.EOF
+		case err != nil:
+			return nil, err
+		case tooLong:
+			return nil, &Error{Pos: at, Reason: fmt.Sprintf("the line is longer than %d bytes", s.limit)}
+		}
+		i := space(line, 0)
+		if i == len(line) {
+			continue
+		}
+		if s.envelope(line, i, at) {
+			return &s.rec, nil
+		}
+		return s.oddEnvelope(line, at)
+	}
+}

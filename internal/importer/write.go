@@ -1,0 +1,295 @@
+package importer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"hansard/internal/chat"
+	"hansard/internal/render"
+	"hansard/internal/store"
+	"hansard/internal/wire"
+)
+
+// writer writes batches in the mode of the import.
+type writer struct {
+	insert bool // leave alone what exists
+	merge  bool // keep custom fields that the file does not give
+
+	tx       store.Tx
+	counts   Counts
+	existing int64
+	channels map[string]int64 // keys of channels, by cid
+}
+
+// write writes one batch. It may be called again with another transaction if
+// the first one failed.
+func (w *writer) write(tx store.Tx, b *batch) error {
+	*w = writer{insert: w.insert, merge: w.merge, tx: tx, channels: map[string]int64{}}
+	for i := range b.users {
+		if err := w.user(&b.users[i]); err != nil {
+			return fmt.Errorf("user %s: %w", b.users[i].user.ID, err)
+		}
+	}
+	for i := range b.channels {
+		if err := w.channel(&b.channels[i]); err != nil {
+			return fmt.Errorf("channel %s: %w", b.channels[i].channel.CID(), err)
+		}
+	}
+	for i := range b.members {
+		if err := w.member(&b.members[i], false); err != nil {
+			return fmt.Errorf("member of %s: %w", b.members[i].CID, err)
+		}
+	}
+	if err := w.messages(b.messages); err != nil {
+		return err
+	}
+	n, err := tx.InsertReactions(b.reactions, w.insert)
+	if err != nil {
+		return err
+	}
+	w.count(&w.counts.Reactions, n, len(b.reactions))
+	// After the messages, one of which may be the last that was read.
+	for i := range b.reads {
+		if err := w.read(&b.reads[i]); err != nil {
+			return fmt.Errorf("read state in %s: %w", b.reads[i].CID, err)
+		}
+	}
+	for i := range b.calls {
+		if err := w.call(&b.calls[i]); err != nil {
+			return fmt.Errorf("call %s: %w", b.calls[i].CID(), err)
+		}
+	}
+	return nil
+}
+
+// count counts what a bulk write took: isNew were not there before.
+func (w *writer) count(to *int64, isNew, all int) {
+	if w.insert {
+		*to += int64(isNew)
+		w.existing += int64(all - isNew)
+		return
+	}
+	*to += int64(all)
+}
+
+func (w *writer) user(e *userEntry) error {
+	key, err := w.tx.UserKey(e.user.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+	case err != nil:
+		return err
+	case w.insert && e.embedded:
+		return nil
+	case w.insert:
+		w.existing++
+		return nil
+	case e.embedded && e.user.Dangling():
+		return nil // says less than what is there
+	default:
+		same, err := w.overUser(key, e)
+		if err != nil {
+			return err
+		}
+		if same {
+			w.count(&w.counts.Users, 0, bool2int(!e.embedded))
+			return nil
+		}
+	}
+	if _, err := w.tx.PutUser(&e.user); err != nil {
+		return err
+	}
+	w.counts.Users++
+	return nil
+}
+
+func bool2int(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// overUser prepares a user to replace the stored one, and reports whether that
+// would change nothing.
+func (w *writer) overUser(key int64, e *userEntry) (same bool, err error) {
+	_, object, err := w.tx.UserByKey(key)
+	if err != nil {
+		return false, err
+	}
+	if e.undated || w.merge {
+		old, err := wire.DecodeUser(object)
+		if err != nil {
+			return false, err
+		}
+		if e.undated && old.CreatedAt != 0 {
+			e.user.CreatedAt = old.CreatedAt
+		}
+		if w.merge {
+			e.user.Custom = mergeCustom(old.Custom, e.user.Custom)
+		}
+	}
+	return bytes.Equal(object, wire.AppendUser(nil, &e.user)), nil
+}
+
+// mergeCustom returns the fields of both, over winning.
+func mergeCustom(under, over chat.Custom) chat.Custom {
+	all := slices.Clone(over)
+	byName := func(f chat.CustomField, name string) int { return strings.Compare(f.Name, name) }
+	for _, f := range under {
+		if _, ok := slices.BinarySearchFunc(over, f.Name, byName); !ok {
+			all = append(all, f)
+		}
+	}
+	slices.SortFunc(all, func(a, b chat.CustomField) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+func (w *writer) channel(e *channelEntry) error {
+	ch := &e.channel
+	cid := ch.CID()
+	row, err := w.tx.Channel(cid)
+	exists := err == nil
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+	case err != nil:
+		return err
+	case w.insert:
+		w.existing++
+	default:
+		if e.undated {
+			ch.CreatedAt = row.Channel.CreatedAt
+		}
+		if w.merge {
+			ch.Custom = mergeCustom(row.Channel.Custom, ch.Custom)
+		}
+	}
+	key := row.Key
+	if !exists || !w.insert {
+		if key, err = w.tx.PutChannel(ch); err != nil {
+			return err
+		}
+		w.counts.Channels++
+	}
+	w.channels[cid] = key
+	for i := range e.members {
+		if err := w.member(&e.members[i], true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// key is the key of a channel that an earlier record or the store has.
+func (w *writer) key(cid string) (int64, error) {
+	if key, ok := w.channels[cid]; ok {
+		return key, nil
+	}
+	row, err := w.tx.Channel(cid)
+	if err != nil {
+		return 0, err
+	}
+	w.channels[cid] = row.Key
+	return row.Key, nil
+}
+
+// member writes a member. One that the channel only lists never replaces one
+// that is there: its own record says more.
+func (w *writer) member(m *wire.MemberInput, listed bool) error {
+	channel, err := w.key(m.CID)
+	if err != nil {
+		return err
+	}
+	if w.insert || listed {
+		user, err := w.tx.UserKey(m.UserID)
+		if err != nil {
+			return err
+		}
+		switch _, err := w.tx.Member(channel, user); {
+		case err == nil:
+			if !listed {
+				w.existing++
+			}
+			return nil
+		case !errors.Is(err, store.ErrNotFound):
+			return err
+		}
+	}
+	if err := w.tx.PutMember(channel, &m.Member); err != nil {
+		return err
+	}
+	w.counts.Members++
+	if m.LastRead == 0 {
+		return nil
+	}
+	return w.read(&wire.ReadInput{CID: m.CID, Read: chat.Read{UserID: m.UserID, LastRead: m.LastRead, Unread: -1}})
+}
+
+func (w *writer) read(r *wire.ReadInput) error {
+	channel, err := w.key(r.CID)
+	if err != nil {
+		return err
+	}
+	if err := w.tx.PutRead(channel, &r.Read); err != nil {
+		return err
+	}
+	w.counts.Reads++
+	return nil
+}
+
+func (w *writer) messages(ms []chat.Message) error {
+	if w.merge {
+		r := render.New(w.tx)
+		for i := range ms {
+			if err := w.mergeMessage(r, &ms[i]); err != nil {
+				return fmt.Errorf("message %s: %w", ms[i].ID, err)
+			}
+		}
+	}
+	n, err := w.tx.InsertMessages(ms, w.insert)
+	if err != nil {
+		return err
+	}
+	w.count(&w.counts.Messages, n, len(ms))
+	return nil
+}
+
+// mergeMessage gives m the custom fields of the stored message that it lacks.
+func (w *writer) mergeMessage(r *render.Renderer, m *chat.Message) error {
+	row, err := w.tx.Message(m.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	stored, err := r.Message(nil, &row)
+	if err != nil {
+		return err
+	}
+	old, err := wire.DecodeMessage(stored, nil)
+	if err != nil {
+		return err
+	}
+	m.Custom = mergeCustom(old.Custom, m.Custom)
+	return nil
+}
+
+func (w *writer) call(c *chat.Call) error {
+	if w.insert {
+		switch _, err := w.tx.Call(c.CID()); {
+		case err == nil:
+			w.existing++
+			return nil
+		case !errors.Is(err, store.ErrNotFound):
+			return err
+		}
+	}
+	if err := w.tx.PutCall(c); err != nil {
+		return err
+	}
+	w.counts.Calls++
+	return nil
+}

@@ -1,0 +1,257 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+
+	"hansard/internal/body"
+	"hansard/internal/chat"
+	"hansard/internal/store"
+	"hansard/internal/wire"
+)
+
+// Renderer appends rows of one Reader as JSON objects. It remembers users, so
+// it must not outlive the Reader's instant. It is for one goroutine.
+type Renderer struct {
+	// Clear writes the text of deleted messages as cleared (contract section
+	// 3, clear_deleted_message_text).
+	Clear bool
+	// Seen, if set, is called with the key of every user that is written.
+	Seen func(key int64)
+
+	reader store.Reader
+	users  userCache
+	levels [2]level // a message and the message it quotes
+	other  body.Fill
+}
+
+// level is the memory for rendering one message.
+type level struct {
+	fill      body.Fill
+	reactions []byte
+	thread    []byte
+	pin       []byte
+	quoted    []byte
+}
+
+// New returns a Renderer for a handful of rows.
+func New(r store.Reader) *Renderer { return newRenderer(r, 1<<6) }
+
+// NewBulk returns a Renderer for a whole channel or user.
+func NewBulk(r store.Reader) *Renderer { return newRenderer(r, 1<<14) }
+
+func newRenderer(r store.Reader, slots int) *Renderer {
+	rr := &Renderer{reader: r}
+	rr.users = userCache{reader: r, seen: &rr.Seen, slots: make([]cachedUser, slots)}
+	rr.other.Users = &rr.users
+	for i := range rr.levels {
+		rr.levels[i].fill.Users = &rr.users
+	}
+	return rr
+}
+
+// User appends the user with that key.
+func (r *Renderer) User(dst []byte, key int64) ([]byte, error) {
+	_, object, err := r.users.User(key)
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, object...), nil
+}
+
+// UserID appends the id, as a JSON string, of the user with that key.
+func (r *Renderer) UserID(dst []byte, key int64) ([]byte, error) {
+	id, _, err := r.users.User(key)
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, id...), nil
+}
+
+// Channel appends a channel.
+func (r *Renderer) Channel(dst []byte, row *store.ChannelRow) ([]byte, error) {
+	createdBy, err := r.copyUser(row.CreatedBy)
+	if err != nil {
+		return dst, err
+	}
+	truncatedBy, err := r.copyUser(row.TruncatedBy)
+	if err != nil {
+		return dst, err
+	}
+	return wire.AppendChannel(dst, &row.Channel, createdBy, truncatedBy, row.MemberCount, row.MessageCount), nil
+}
+
+func (r *Renderer) copyUser(key int64) ([]byte, error) {
+	if key == 0 {
+		return nil, nil
+	}
+	return r.User(nil, key)
+}
+
+// Member appends a member of a channel whose creator has that key.
+func (r *Renderer) Member(dst []byte, row *store.MemberRow, creator int64) ([]byte, error) {
+	r.other.Slots[body.Role] = roleMember
+	if row.User == creator {
+		r.other.Slots[body.Role] = roleOwner
+	}
+	return body.Append(dst, row.Body, &r.other)
+}
+
+var (
+	roleOwner  = []byte(`,"role":"owner"`)
+	roleMember = []byte(`,"role":"member"`)
+)
+
+// Read appends a read state.
+func (r *Renderer) Read(dst []byte, row *store.ReadRow) ([]byte, error) {
+	_, object, err := r.users.User(row.User)
+	if err != nil {
+		return dst, err
+	}
+	return wire.AppendRead(dst, &row.Read, object), nil
+}
+
+// Reaction appends a reaction.
+func (r *Renderer) Reaction(dst []byte, row *store.ReactionRow) ([]byte, error) {
+	return body.Append(dst, row.Body, &r.other)
+}
+
+// ReactionBody appends a reaction given by its body, as it stands in the
+// summary of its message.
+func (r *Renderer) ReactionBody(dst, reaction []byte) ([]byte, error) {
+	return body.Append(dst, reaction, &r.other)
+}
+
+// Call appends a call.
+func (r *Renderer) Call(dst []byte, row *store.CallRow) ([]byte, error) {
+	return body.Append(dst, row.Body, &r.other)
+}
+
+// Message appends a message with its reactions, its thread and the message it
+// quotes.
+func (r *Renderer) Message(dst []byte, row *store.MessageRow) ([]byte, error) {
+	return r.message(dst, row, 0)
+}
+
+var (
+	noReactions = []byte(wire.NoReactions)
+	noThread    = []byte(wire.NoThread)
+	noPin       = []byte(wire.NoPin)
+)
+
+func (r *Renderer) message(dst []byte, row *store.MessageRow, depth int) ([]byte, error) {
+	l := &r.levels[depth]
+	l.fill.Clear = r.Clear
+	l.fill.Slots[body.Reactions] = noReactions
+	l.fill.Slots[body.Thread] = noThread
+	l.fill.Slots[body.Pin] = noPin
+	l.fill.Slots[body.Quoted] = nil
+	var err error
+	if len(row.Reactions) > 0 {
+		if l.reactions, err = r.reactions(l.reactions[:0], row.Reactions); err != nil {
+			return dst, err
+		}
+		l.fill.Slots[body.Reactions] = l.reactions
+	}
+	if len(row.Thread) > 0 {
+		if l.thread, err = body.Append(l.thread[:0], row.Thread, &r.other); err != nil {
+			return dst, err
+		}
+		l.fill.Slots[body.Thread] = l.thread
+	}
+	if len(row.Pin) > 0 {
+		if l.pin, err = body.Append(l.pin[:0], row.Pin, &r.other); err != nil {
+			return dst, err
+		}
+		l.fill.Slots[body.Pin] = l.pin
+	}
+	if len(row.QuotedID) > 0 && depth == 0 {
+		if l.quoted, err = r.quoted(l.quoted[:0], row.QuotedID); err != nil {
+			return dst, err
+		}
+		l.fill.Slots[body.Quoted] = l.quoted
+	}
+	dst, err = body.Append(dst, row.Body, &l.fill)
+	if err != nil {
+		return dst, fmt.Errorf("message %s: %w", row.ID, err)
+	}
+	return dst, nil
+}
+
+func (r *Renderer) reactions(dst, summary []byte) ([]byte, error) {
+	dst = append(dst, `,"latest_reactions":[`...)
+	first := true
+	rest, err := wire.EachReaction(summary, func(reaction []byte) error {
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		var err error
+		dst, err = body.Append(dst, reaction, &r.other)
+		return err
+	})
+	if err != nil {
+		return dst, err
+	}
+	dst = append(dst, ']')
+	return append(dst, rest...), nil
+}
+
+// quoted appends the quoted message, or nothing if it is gone.
+func (r *Renderer) quoted(dst, id []byte) ([]byte, error) {
+	row, err := r.reader.Message(string(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return dst, nil
+	}
+	if err != nil {
+		return dst, err
+	}
+	dst = append(dst, `,"quoted_message":`...)
+	return r.message(dst, &row, 1)
+}
+
+// userCache remembers users in a table indexed by the low bits of their keys:
+// keys are dense, so few collide, and its size is fixed however many users a
+// channel has.
+type userCache struct {
+	reader store.Reader
+	seen   *func(key int64)
+	slots  []cachedUser
+	bytes  int
+}
+
+type cachedUser struct {
+	key        int64
+	id, object []byte
+}
+
+// maxCachedBytes bounds what one cache holds; past it, it starts anew.
+const maxCachedBytes = 8 << 20
+
+func (c *userCache) User(key int64) (id, object []byte, err error) {
+	if *c.seen != nil {
+		(*c.seen)(key)
+	}
+	u := &c.slots[int(key)&(len(c.slots)-1)]
+	if u.key == key {
+		return u.id, u.object, nil
+	}
+	plain, stored, err := c.reader.UserByKey(key)
+	if errors.Is(err, store.ErrNotFound) {
+		// Nothing in the store lets a row outlive its user; should a damaged
+		// database, the export must still name somebody.
+		plain = fmt.Sprintf("deleted-user-%d", key)
+		stored = wire.AppendUser(nil, &chat.User{ID: plain, DeletedAt: 1})
+	} else if err != nil {
+		return nil, nil, err
+	}
+	if c.bytes > maxCachedBytes {
+		clear(c.slots)
+		c.bytes = 0
+	}
+	c.bytes += len(plain) + len(stored) - len(u.object) - len(u.id)
+	u.key = key
+	u.id = wire.AppendString(u.id[:0], plain)
+	u.object = append(u.object[:0], stored...)
+	return u.id, u.object, nil
+}

@@ -1,0 +1,96 @@
+package server
+
+import (
+	"net/http"
+	"time"
+)
+
+// area says where an operation stands in the v2 dialect.
+type area string
+
+const (
+	chatAPI area = "/api/v2/chat"
+	coreAPI area = "/api/v2"
+)
+
+// The groups of endpoints that --rate-limit limits, each on its own.
+const (
+	limitChannels = "export_channels"
+	limitUsers    = "export_users"
+	limitUser     = "export_user"
+)
+
+// operation is one endpoint of the API.
+type operation struct {
+	name    string // as errors name it
+	method  string
+	path    string // in the classic dialect
+	area    area
+	status  int           // of a success; 0 = 200
+	limit   string        // the limiter's group; "" = not limited
+	body    bodyRule      // what a request brings
+	timeout time.Duration // for the work; 0 = Options.RequestTimeout
+	handle  func(*Request) (Answer, error)
+}
+
+type bodyRule int
+
+const (
+	noBody   bodyRule = iota // whatever is sent is not looked at
+	jsonBody                 // required
+	anyBody                  // may be missing
+)
+
+// maxBody is the largest body of a request, in bytes (contract section 2).
+const maxBody = 4 << 20
+
+func (s *Server) operations() []operation {
+	const created = http.StatusCreated
+	return []operation{
+		{name: "ExportChannels", method: "POST", path: "/export_channels", area: chatAPI, status: created,
+			limit: limitChannels, body: jsonBody, handle: s.exportChannels},
+		{name: "GetExportChannelsStatus", method: "GET", path: "/export_channels/{id}", area: chatAPI, handle: s.exportStatus},
+		{name: "ExportUsers", method: "POST", path: "/export/users", area: coreAPI, status: created,
+			limit: limitUsers, body: jsonBody, handle: s.exportUsers},
+		{name: "ExportUser", method: "GET", path: "/users/{id}/export", area: coreAPI,
+			limit: limitUser, timeout: 2 * s.opts.RequestTimeout, handle: s.exportUser},
+
+		{name: "ListTasks", method: "GET", path: "/tasks", area: coreAPI, handle: s.listTasks},
+		{name: "GetTask", method: "GET", path: "/tasks/{id}", area: coreAPI, handle: s.getTask},
+		{name: "CancelTask", method: "POST", path: "/tasks/{id}/cancel", area: coreAPI, handle: s.cancelTask},
+
+		{name: "CreateImportURL", method: "POST", path: "/import_urls", area: coreAPI, status: created,
+			body: jsonBody, handle: s.createImportURL},
+		{name: "CreateImport", method: "POST", path: "/imports", area: coreAPI, status: created,
+			body: jsonBody, handle: s.createImport},
+		{name: "ListImports", method: "GET", path: "/imports", area: coreAPI, handle: s.listImports},
+		{name: "GetImport", method: "GET", path: "/imports/{id}", area: coreAPI, handle: s.getImport},
+
+		{name: "UpdateUsers", method: "POST", path: "/users", area: coreAPI, status: created,
+			body: jsonBody, handle: s.upsertUsers},
+		{name: "GetOrCreateChannel", method: "POST", path: "/channels/{type}/{id}/query", area: chatAPI, status: created,
+			body: anyBody, handle: s.getOrCreateChannel},
+		{name: "SendMessage", method: "POST", path: "/channels/{type}/{id}/message", area: chatAPI, status: created,
+			body: jsonBody, handle: s.sendMessage},
+		{name: "SendReaction", method: "POST", path: "/messages/{id}/reaction", area: chatAPI, status: created,
+			body: jsonBody, handle: s.sendReaction},
+	}
+}
+
+// routes mounts everything. What is not mounted, a known path with another
+// method included, ends at "/".
+func (s *Server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, op := range s.operations() {
+		mux.Handle(op.method+" "+op.path, s.operate(op, false))
+		mux.Handle(op.method+" "+string(op.area)+op.path, s.operate(op, true))
+	}
+	mux.Handle("GET /healthz", s.open("/healthz", s.healthz))
+	mux.Handle("GET /readyz", s.open("/readyz", s.readyz))
+	if s.files != nil {
+		mux.Handle("GET "+downloadRoute, s.open(downloadRoute, s.download))
+		mux.Handle("PUT "+uploadRoute, s.open(uploadRoute, s.upload))
+	}
+	mux.Handle("/", s.open("unknown", func(http.ResponseWriter, *http.Request) error { return errNoRoute() }))
+	return mux
+}

@@ -1,0 +1,248 @@
+package sqlite
+
+import (
+	"fmt"
+
+	"hansard/internal/chat"
+	"hansard/internal/store"
+	"hansard/internal/store/sqlite/lite"
+)
+
+// reader reads the data of one app on a connection that holds one instant.
+type reader struct {
+	conn *lite.Conn
+	app  int64
+}
+
+// one runs a query that yields at most one row; without it the error is
+// ErrNotFound naming what was looked for.
+func (r *reader) one(what, sql string, args []any, row func(*lite.Stmt)) error {
+	found := false
+	err := r.conn.Query(sql, args, func(s *lite.Stmt) error {
+		found = true
+		row(s)
+		return nil
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("%s: %w", what, store.ErrNotFound)
+	}
+	return err
+}
+
+func (r *reader) UserKey(id string) (key int64, err error) {
+	err = r.one("user "+id, `SELECT key FROM users WHERE app = $1 AND id = $2`, []any{r.app, id},
+		func(s *lite.Stmt) { key = s.Int(0) })
+	return key, err
+}
+
+func (r *reader) UserByKey(key int64) (id string, object []byte, err error) {
+	err = r.one("user", `SELECT id, body FROM users WHERE key = $1 AND app = $2`, []any{key, r.app},
+		func(s *lite.Stmt) { id, object = s.Text(0), s.Copy(1) })
+	return id, object, err
+}
+
+func (r *reader) Users(fn func(key int64, id string, object []byte) error) error {
+	return r.conn.Query(`SELECT key, id, body FROM users WHERE app = $1 ORDER BY id`, []any{r.app},
+		func(s *lite.Stmt) error { return fn(s.Int(0), s.Text(1), s.Bytes(2)) })
+}
+
+const channelColumns = `key, type, id, created_by, created_at, updated_at, deleted_at, truncated_at, truncated_by,
+	last_message_at, frozen, disabled, team, cooldown, custom, member_count, message_count, total_messages,
+	coalesce((SELECT u.id FROM users u WHERE u.key = channels.created_by AND u.app = channels.app), ''),
+	coalesce((SELECT u.id FROM users u WHERE u.key = channels.truncated_by AND u.app = channels.app), ''), sequence`
+
+func scanChannel(s *lite.Stmt) (row store.ChannelRow, sequence int64, err error) {
+	row = store.ChannelRow{
+		Key: s.Int(0),
+		Channel: chat.Channel{
+			Type: s.Text(1), ID: s.Text(2),
+			CreatedAt: s.Time(4), UpdatedAt: s.Time(5), DeletedAt: s.Time(6), TruncatedAt: s.Time(7),
+			LastMessageAt: s.Time(9), Frozen: s.Bool(10), Disabled: s.Bool(11), Team: s.Text(12), Cooldown: int(s.Int(13)),
+			CreatedBy: s.Text(18), TruncatedBy: s.Text(19),
+		},
+		CreatedBy: s.Int(3), TruncatedBy: s.Int(8),
+		MemberCount: int(s.Int(15)), MessageCount: int(s.Int(16)), TotalMessages: int(s.Int(17)),
+	}
+	row.Channel.Custom, err = parseCustom(s.Bytes(14))
+	return row, s.Int(20), err
+}
+
+func (r *reader) Channel(cid string) (row store.ChannelRow, err error) {
+	row, _, err = r.channel(cid)
+	return row, err
+}
+
+func (r *reader) channel(cid string) (row store.ChannelRow, sequence int64, err error) {
+	var serr error
+	err = r.one("channel "+cid, `SELECT `+channelColumns+` FROM channels WHERE app = $1 AND cid = $2`, []any{r.app, cid},
+		func(s *lite.Stmt) { row, sequence, serr = scanChannel(s) })
+	if err == nil {
+		err = serr
+	}
+	return row, sequence, err
+}
+
+func (r *reader) Channels(after string, fn func(*store.ChannelRow) error) error {
+	return r.conn.Query(`SELECT `+channelColumns+` FROM channels WHERE app = $1 AND cid > $2 ORDER BY cid`, []any{r.app, after},
+		func(s *lite.Stmt) error {
+			row, _, err := scanChannel(s)
+			if err != nil {
+				return err
+			}
+			return fn(&row)
+		})
+}
+
+func (r *reader) Members(channel int64, fn func(*store.MemberRow) error) error {
+	var row store.MemberRow
+	return r.conn.Query(`SELECT m.user, m.body FROM members m JOIN users u ON u.key = m.user
+		WHERE m.app = $1 AND m.channel = $2 ORDER BY m.created_at, u.id`, []any{r.app, channel},
+		func(s *lite.Stmt) error {
+			row = store.MemberRow{User: s.Int(0), Body: s.Bytes(1)}
+			return fn(&row)
+		})
+}
+
+func (r *reader) Member(channel, user int64) (row store.MemberRow, err error) {
+	err = r.one("member", `SELECT user, body FROM members WHERE app = $1 AND channel = $2 AND user = $3`,
+		[]any{r.app, channel, user},
+		func(s *lite.Stmt) { row = store.MemberRow{User: s.Int(0), Body: s.Copy(1)} })
+	return row, err
+}
+
+func (r *reader) Reads(channel int64, fn func(*store.ReadRow) error) error {
+	var row store.ReadRow
+	return r.conn.Query(`SELECT r.user, u.id, r.last_read, r.last_message_id, max(r.unread, 0) + c.sequence - r.sequence
+		FROM reads r JOIN users u ON u.key = r.user JOIN channels c ON c.key = r.channel
+		WHERE r.app = $1 AND r.channel = $2 ORDER BY u.id`, []any{r.app, channel},
+		func(s *lite.Stmt) error {
+			row = store.ReadRow{User: s.Int(0), Read: chat.Read{
+				UserID: s.Text(1), LastRead: s.Time(2), LastReadMessageID: s.Text(3), Unread: int(s.Int(4))}}
+			return fn(&row)
+		})
+}
+
+const messageColumns = `channel, created_at, id, user, kind, deleted_at, quoted, body, reactions, thread, pin`
+
+var kinds = [...]string{chat.Regular, chat.Reply, chat.System}
+
+func kindOf(typ string) int64 {
+	for i, k := range kinds {
+		if k == typ {
+			return int64(i)
+		}
+	}
+	return 0
+}
+
+// scanMessage leaves the row's bytes where SQLite keeps them.
+func scanMessage(s *lite.Stmt, row *store.MessageRow) {
+	row.Channel = s.Int(0)
+	row.CreatedAt = s.Time(1)
+	row.ID = s.Bytes(2)
+	row.User = s.Int(3)
+	row.Type = kinds[uint(s.Int(4))%uint(len(kinds))]
+	row.DeletedAt = s.Time(5)
+	row.QuotedID = s.Bytes(6)
+	row.Body = s.Bytes(7)
+	row.Reactions = s.Bytes(8)
+	row.Thread = s.Bytes(9)
+	row.Pin = s.Bytes(10)
+}
+
+func copyMessage(s *lite.Stmt) store.MessageRow {
+	var row store.MessageRow
+	scanMessage(s, &row)
+	for _, b := range []*[]byte{&row.ID, &row.QuotedID, &row.Body, &row.Reactions, &row.Thread, &row.Pin} {
+		if *b != nil {
+			*b = append([]byte(nil), *b...)
+		}
+	}
+	return row
+}
+
+func (r *reader) Message(id string) (row store.MessageRow, err error) {
+	err = r.one("message "+id, `SELECT `+messageColumns+` FROM messages WHERE app = $1 AND id = $2`, []any{r.app, id},
+		func(s *lite.Stmt) { row = copyMessage(s) })
+	return row, err
+}
+
+func (r *reader) Messages(q store.MessageRange, fn func(*store.MessageRow) error) error {
+	until := q.Until
+	if until == 0 {
+		until = 1<<63 - 1
+	}
+	sql := `SELECT ` + messageColumns + ` FROM messages
+		WHERE app = $1 AND channel = $2 AND created_at >= $3 AND created_at < $4 ORDER BY created_at, id`
+	args := []any{r.app, q.Channel, q.Since, until}
+	if q.AfterID != "" && q.AfterTime >= q.Since {
+		sql = `SELECT ` + messageColumns + ` FROM messages
+			WHERE app = $1 AND channel = $2 AND (created_at, id) > ($3, $5) AND created_at < $4 ORDER BY created_at, id`
+		args = []any{r.app, q.Channel, q.AfterTime, until, q.AfterID}
+	}
+	return r.messages(sql, args, fn)
+}
+
+func (r *reader) messages(sql string, args []any, fn func(*store.MessageRow) error) error {
+	var row store.MessageRow
+	return r.conn.Query(sql, args, func(s *lite.Stmt) error {
+		scanMessage(s, &row)
+		return fn(&row)
+	})
+}
+
+func (r *reader) UserMessages(user int64, fn func(*store.MessageRow) error) error {
+	return r.messages(`SELECT `+messageColumns+` FROM messages INDEXED BY messages_by_user
+		WHERE app = $1 AND user = $2 ORDER BY created_at, id`, []any{r.app, user}, fn)
+}
+
+func (r *reader) CountUserMessages(user int64) (n int, err error) {
+	err = r.conn.Query(`SELECT count(*) FROM messages INDEXED BY messages_by_user WHERE app = $1 AND user = $2`,
+		[]any{r.app, user}, func(s *lite.Stmt) error {
+			n = int(s.Int(0))
+			return nil
+		})
+	return n, err
+}
+
+const reactionColumns = `r.message, r.user, r.created_at, r.type, r.body`
+
+func scanReaction(s *lite.Stmt, row *store.ReactionRow) {
+	*row = store.ReactionRow{MessageID: s.Text(0), User: s.Int(1), CreatedAt: s.Time(2), Type: s.Text(3), Body: s.Bytes(4)}
+}
+
+func (r *reader) Reactions(message string, fn func(*store.ReactionRow) error) error {
+	var row store.ReactionRow
+	return r.conn.Query(`SELECT `+reactionColumns+` FROM reactions r JOIN users u ON u.key = r.user
+		WHERE r.app = $1 AND r.message = $2 ORDER BY r.created_at DESC, u.id, r.type`, []any{r.app, message},
+		func(s *lite.Stmt) error {
+			scanReaction(s, &row)
+			return fn(&row)
+		})
+}
+
+func (r *reader) UserReactions(user int64, fn func(*store.ReactionRow) error) error {
+	var row store.ReactionRow
+	return r.conn.Query(`SELECT `+reactionColumns+` FROM reactions r
+		WHERE r.app = $1 AND r.user = $2 ORDER BY r.created_at, r.message, r.type`, []any{r.app, user},
+		func(s *lite.Stmt) error {
+			scanReaction(s, &row)
+			return fn(&row)
+		})
+}
+
+func (r *reader) Call(cid string) (row store.CallRow, err error) {
+	err = r.one("call "+cid, `SELECT cid, created_at, body FROM calls WHERE app = $1 AND cid = $2`, []any{r.app, cid},
+		func(s *lite.Stmt) { row = store.CallRow{CID: s.Text(0), CreatedAt: s.Time(1), Body: s.Copy(2)} })
+	return row, err
+}
+
+func (r *reader) UserCalls(user int64, fn func(*store.CallRow) error) error {
+	var row store.CallRow
+	return r.conn.Query(`SELECT c.cid, c.created_at, c.body FROM call_users cu JOIN calls c ON c.key = cu.call
+		WHERE cu.app = $1 AND cu.user = $2 ORDER BY c.created_at, c.cid`, []any{r.app, user},
+		func(s *lite.Stmt) error {
+			row = store.CallRow{CID: s.Text(0), CreatedAt: s.Time(1), Body: s.Bytes(2)}
+			return fn(&row)
+		})
+}

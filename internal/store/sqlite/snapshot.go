@@ -1,0 +1,54 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"hansard/internal/chat"
+	"hansard/internal/store"
+)
+
+// snapshot is a reader that keeps its connection.
+type snapshot struct {
+	reader
+	store *Store
+	asOf  chat.Time
+
+	mu     sync.Mutex
+	closed bool
+}
+
+// Snapshot opens a Reader of that app that holds its instant until Close: all
+// that was acknowledged before it is in it.
+func (s *Store) Snapshot(ctx context.Context, app int64) (store.Snapshot, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	asOf := s.now()
+	c, err := s.acquire()
+	if err != nil {
+		return nil, err
+	}
+	return &snapshot{reader: reader{conn: c, app: app}, store: s, asOf: asOf}, nil
+}
+
+func (s *snapshot) AsOf() chat.Time { return s.asOf }
+
+func (s *snapshot) Interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.conn.Interrupt()
+	}
+}
+
+func (s *snapshot) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errors.New("the snapshot is closed already")
+	}
+	s.closed = true
+	return s.store.release(s.conn)
+}

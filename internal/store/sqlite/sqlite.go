@@ -1,0 +1,327 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"hansard/internal/chat"
+	"hansard/internal/store"
+	"hansard/internal/store/sqlite/lite"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver that goose migrates with
+)
+
+//go:embed schema/*.sql
+var schema embed.FS
+
+// FileName is the database's name in the data folder.
+const FileName = "hansard.db"
+
+// Options are the settings of a store. The zero value is ready to use.
+type Options struct {
+	Logger *slog.Logger
+	// NoMigrate opens the database only if its schema is current.
+	NoMigrate bool
+	// Now is the store's clock; nil means time.Now.
+	Now func() time.Time
+	// Busy is how long a write waits for another process; 0 means 30 s.
+	Busy time.Duration
+}
+
+// Store is a store.Store on a SQLite database.
+type Store struct {
+	path string
+	opts Options
+
+	writes chan *write
+	done   chan struct{} // closed when the writer has ended
+
+	mu     sync.Mutex
+	closed bool
+	idle   []*lite.Conn
+	open   sync.WaitGroup // Views and Snapshots
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens, and makes if needed, the store in the folder dir. It fails with
+// a clear error if the schema is newer than this program, or older and
+// NoMigrate is set.
+func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Busy == 0 {
+		opts.Busy = 30 * time.Second
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	s := &Store{
+		path:   filepath.Join(dir, FileName),
+		opts:   opts,
+		writes: make(chan *write, 256),
+		done:   make(chan struct{}),
+	}
+	conn, err := s.connect()
+	if err != nil {
+		return nil, err
+	}
+	// The page size must be set before the first table, and WAL is a property
+	// of the file. 16 KiB pages hold the bodies of nearly all messages.
+	if err := conn.Script(`PRAGMA page_size = 16384; PRAGMA journal_mode = WAL`); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if err := s.migrate(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	// FULL makes each commit durable, also when the power fails. The cache is
+	// what random inserts into the indexes live from.
+	err = conn.Script(`PRAGMA synchronous = FULL; PRAGMA cache_size = -24576;
+		PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864`)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	go s.writer(conn)
+	return s, nil
+}
+
+func (s *Store) connect() (*lite.Conn, error) { return lite.Open(s.path, s.opts.Busy) }
+
+// Migrate brings the schema of the store in dir up to date and returns its
+// version.
+func Migrate(ctx context.Context, dir string) (int64, error) {
+	s, err := Open(ctx, dir, Options{})
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	return s.schemaVersion(ctx)
+}
+
+func (s *Store) provider() (*goose.Provider, *sql.DB, error) {
+	dir, err := fs.Sub(schema, "schema")
+	if err != nil {
+		return nil, nil, err
+	}
+	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: s.path}).EscapedPath(),
+		RawQuery: fmt.Sprintf("_pragma=busy_timeout(%d)&_txlock=immediate", s.opts.Busy.Milliseconds())}).String()
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return p, db, nil
+}
+
+func (s *Store) migrate(ctx context.Context) error {
+	p, db, err := s.provider()
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	defer db.Close()
+	have, want, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	switch {
+	case have == want:
+		return nil
+	case have > want:
+		return fmt.Errorf("the database %s has schema %d, newer than this program's %d: run the newer hansard", s.path, have, want)
+	case s.opts.NoMigrate:
+		return fmt.Errorf("the database %s has schema %d, this program needs %d: run hansard migrate", s.path, have, want)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		// Another process may have migrated at the same moment.
+		if now, _, verr := p.GetVersions(ctx); verr == nil && now == want {
+			return nil
+		}
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) schemaVersion(ctx context.Context) (int64, error) {
+	p, db, err := s.provider()
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	return p.GetDBVersion(ctx)
+}
+
+func (s *Store) now() chat.Time { return chat.TimeOf(s.opts.Now()) }
+
+// Now is the store's clock.
+func (s *Store) Now(context.Context) (chat.Time, error) { return s.now(), nil }
+
+// Ping reads from the database.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.read(ctx, func(c *lite.Conn) error {
+		return c.Exec(`SELECT 1 FROM apps LIMIT 1`)
+	})
+}
+
+// Secret returns the random bytes kept under that name.
+func (s *Store) Secret(ctx context.Context, name string) ([]byte, error) {
+	var value []byte
+	get := func(c *lite.Conn) error {
+		return c.Query(`SELECT value FROM secrets WHERE name = $1`, []any{name}, func(st *lite.Stmt) error {
+			value = st.Copy(0)
+			return nil
+		})
+	}
+	if err := s.read(ctx, get); err != nil || value != nil {
+		return value, err
+	}
+	fresh := make([]byte, 32)
+	if _, err := rand.Read(fresh); err != nil {
+		return nil, err
+	}
+	err := s.write(ctx, func(c *lite.Conn) error {
+		if err := c.Exec(`INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`, name, fresh); err != nil {
+			return err
+		}
+		return get(c)
+	})
+	return value, err
+}
+
+// errClosed is returned by calls on a store that was closed.
+var errClosed = errors.New("the store is closed")
+
+// maxIdle bounds the reading connections that are kept for later.
+const maxIdle = 8
+
+// acquire returns a reading connection inside a transaction that holds one
+// instant.
+func (s *Store) acquire() (*lite.Conn, error) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, errClosed
+	}
+	s.open.Add(1)
+	var c *lite.Conn
+	if n := len(s.idle); n > 0 {
+		c, s.idle = s.idle[n-1], s.idle[:n-1]
+	}
+	s.mu.Unlock()
+	var err error
+	if c == nil {
+		if c, err = s.connect(); err == nil {
+			err = c.Script(`PRAGMA query_only = 1; PRAGMA cache_size = -2048`)
+		}
+	}
+	if err == nil {
+		// BEGIN alone takes no snapshot; the first read does.
+		if err = c.Exec(`BEGIN`); err == nil {
+			err = c.Exec(`SELECT 1 FROM secrets LIMIT 1`)
+		}
+	}
+	if err != nil {
+		if c != nil {
+			_ = c.Close()
+		}
+		s.open.Done()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (s *Store) release(c *lite.Conn) error {
+	defer s.open.Done()
+	err := c.Exec(`ROLLBACK`)
+	s.mu.Lock()
+	keep := err == nil && !s.closed && len(s.idle) < maxIdle
+	if keep {
+		s.idle = append(s.idle, c)
+	}
+	s.mu.Unlock()
+	if keep {
+		return nil
+	}
+	return errors.Join(err, c.Close())
+}
+
+// read runs fn on a reading connection that holds one instant. When ctx ends,
+// the statement that runs is interrupted.
+func (s *Store) read(ctx context.Context, fn func(*lite.Conn) error) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c, err := s.acquire()
+	if err != nil {
+		return err
+	}
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		c.Interrupt()
+		close(interrupted)
+	})
+	defer func() {
+		if !stop() {
+			<-interrupted // c must not be closed or used again before
+			err = cmpErr(err, ctx.Err())
+		}
+		if rerr := s.release(c); err == nil {
+			err = rerr
+		}
+	}()
+	return fn(c)
+}
+
+func cmpErr(err, cause error) error {
+	if err == nil || lite.IsInterrupted(err) {
+		return cause
+	}
+	return err
+}
+
+// View runs fn on a Reader of that app.
+func (s *Store) View(ctx context.Context, app int64, fn func(store.Reader) error) error {
+	return s.read(ctx, func(c *lite.Conn) error {
+		return fn(&reader{conn: c, app: app})
+	})
+}
+
+// Close waits for the writes that are queued and for readers to end, and
+// closes the database.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	idle := s.idle
+	s.idle = nil
+	s.mu.Unlock()
+	var errs []error
+	for _, c := range idle {
+		errs = append(errs, c.Close())
+	}
+	s.open.Wait()
+	close(s.writes)
+	<-s.done
+	return errors.Join(errs...)
+}

@@ -1,0 +1,62 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"syscall"
+	"time"
+
+	"hansard/internal/store"
+)
+
+// outcome says what becomes of a task whose attempt ended with result or err,
+// where cause is why its context ended, if it did.
+func (r *Runner) outcome(t *store.Task, result []byte, err, cause error) store.Outcome {
+	var failure *Failure
+	switch {
+	case err == nil:
+		return store.Outcome{Status: store.Completed, Result: result}
+	case errors.Is(cause, ErrCanceled):
+		return failed(Canceled())
+	case errors.As(err, &failure):
+		return failed(failure)
+	case errors.Is(cause, ErrShutdown):
+		return store.Outcome{Status: store.Waiting, Refund: true}
+	case t.Attempt < r.attempts():
+		return store.Outcome{Status: store.Pending, Delay: r.pause(t.Attempt)}
+	default:
+		return failed(explain(t, err))
+	}
+}
+
+func failed(f *Failure) store.Outcome {
+	return store.Outcome{Status: store.Failed, Error: f.JSON()}
+}
+
+// pause is how long to wait after the attempt with that number. It is spread a
+// little so that tasks that failed together do not return together.
+func (r *Runner) pause(attempt int) time.Duration {
+	pauses := r.Pauses
+	if len(pauses) == 0 {
+		pauses = defaultPauses
+	}
+	d := pauses[min(max(attempt, 1), len(pauses))-1]
+	return d + time.Duration(rand.Float64()*0.2*float64(d))
+}
+
+// explain puts the last error of a task into words for those who poll it. What
+// is not recognised stays in the log: an error's text may speak of internals.
+func explain(t *store.Task, err error) *Failure {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return Failf("StorageFull", "There is no space left where the server keeps its files (%d attempts). Make room and start the task again.", t.Attempt)
+	case errors.Is(err, fs.ErrPermission):
+		return Failf("StorageUnavailable", "The server may not write where it keeps its files (%d attempts).", t.Attempt)
+	case errors.Is(err, context.DeadlineExceeded):
+		return Failf("Timeout", "The database or the file storage did not answer in time (%d attempts).", t.Attempt)
+	default:
+		return Failf("InternalError", "The task failed %d times for a reason of the server's own. The server's log has it under task %s.", t.Attempt, t.ID)
+	}
+}

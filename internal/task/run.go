@@ -1,0 +1,140 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"hansard/internal/store"
+)
+
+// finishAtShutdown bounds how long a worker that shuts down tries to hand a
+// task back. If the store is away for longer the lease runs out instead.
+const finishAtShutdown = 3 * time.Second
+
+// attempt runs one claimed task to its end. claimed is an instant before the
+// claim; ctx ends when the worker shuts down.
+func (r *Runner) attempt(ctx context.Context, t *store.Task, claimed time.Time) {
+	log := r.Logger.With("task", t.ID, "kind", t.Kind, "attempt", t.Attempt, "epoch", t.Epoch)
+	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer end(nil)
+	work, cancel := context.WithCancelCause(life)
+	defer cancel(nil)
+
+	a := &Attempt{Task: *t, life: life, done: t.Done, total: t.Total}
+	l := &lease{
+		r: r, attempt: a, log: log,
+		cancel: func() { cancel(ErrCanceled) },
+		lose:   func(cause error) { end(cause) },
+	}
+	a.write = l.write
+	l.start(claimed)
+	defer context.AfterFunc(ctx, func() { end(ErrShutdown) })()
+
+	stop := make(chan struct{})
+	beating := make(chan struct{})
+	go func() { defer close(beating); l.beat(stop) }()
+	log.Info("task started")
+	result, err, ended := r.handle(ctx, work, a, log)
+	close(stop)
+	<-beating
+	if l.isLost() {
+		return
+	}
+
+	o := store.Outcome{Status: store.Waiting, Refund: true}
+	if ended {
+		o = r.outcome(t, result, err, context.Cause(work))
+	}
+	finish, done := context.WithCancel(context.Background())
+	if ctx.Err() != nil {
+		finish, done = context.WithTimeout(context.Background(), finishAtShutdown)
+	}
+	defer done()
+	if !o.Status.Final() && a.unwritten() {
+		// The next attempt goes on from the last checkpoint. Without it, it
+		// goes on from an earlier one.
+		if err := l.write(finish); err != nil {
+			log.Warn("the last checkpoint could not be written", "error", err)
+		}
+	}
+	p, _ := a.news()
+	o.Done, o.Total, o.Detail = p.Done, p.Total, p.Detail
+	if !l.finish(finish, o) {
+		return
+	}
+	report(log, o, err, time.Since(claimed))
+	if r.Finished != nil {
+		r.Finished(t, o)
+	}
+}
+
+func report(log *slog.Logger, o store.Outcome, err error, took time.Duration) {
+	log = log.With("status", o.Status, "took", took.Round(time.Millisecond))
+	switch o.Status {
+	case store.Completed:
+		log.Info("task completed")
+	case store.Waiting:
+		log.Info("task handed back")
+	case store.Pending:
+		log.Warn("attempt failed, the task will be tried again", "error", err, "pause", o.Delay.Round(time.Millisecond))
+	default:
+		log.Warn("task failed", "error", err)
+	}
+}
+
+// handle calls the handler. When the worker shuts down and the handler does
+// not end within the grace, handle returns without it: what it still does is
+// fenced off by the epoch.
+func (r *Runner) handle(ctx, work context.Context, a *Attempt, log *slog.Logger) (result []byte, err error, ended bool) {
+	switch t := &a.Task; {
+	case t.Cancel: // asked for while nobody ran it
+		return nil, Canceled(), true
+	case t.Attempt > r.begun():
+		return nil, Failf("InternalError", "The workers that ran this task stopped unexpectedly, %d times in all.", t.Attempt-1), true
+	case r.Handlers[t.Kind] == nil:
+		return nil, fmt.Errorf("no handler for tasks of kind %q", t.Kind), true
+	}
+	type answer struct {
+		result []byte
+		err    error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		ans := answer{err: errors.New("the handler ended without an answer")}
+		defer func() {
+			if p := recover(); p != nil {
+				ans = answer{err: panicked(p)}
+				log.Error("panic in a task", "error", ans.err, "stack", string(debug.Stack()))
+			}
+			answers <- ans
+		}()
+		result, err := r.Handlers[a.Task.Kind](work, a)
+		ans = answer{result, err}
+	}()
+	select {
+	case ans := <-answers:
+		return ans.result, ans.err, true
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(r.grace())
+	defer timer.Stop()
+	select {
+	case ans := <-answers:
+		return ans.result, ans.err, true
+	case <-timer.C:
+		return nil, ErrShutdown, false
+	}
+}
+
+// panicked describes a panic. A value that is no error may hold anything, so
+// only its type is told.
+func panicked(p any) error {
+	if err, ok := p.(error); ok {
+		return fmt.Errorf("panic: %w", err)
+	}
+	return fmt.Errorf("panic with a %T", p)
+}

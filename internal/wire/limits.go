@@ -1,0 +1,43 @@
+package wire
+
+import "hansard/internal/chat"
+
+// What the live API takes (contract section 7). Imports are not held to these:
+// what another service accepted must not be lost on the way here.
+const (
+	MaxTextBytes   = 20 << 10
+	MaxCustomBytes = 5 << 10
+	MaxAttachments = 30
+)
+
+// CheckMessageLimits holds a message to the limits of the live API: its text
+// (code 20), its attachments and its custom data (code 4). It fails with an
+// *Error.
+func CheckMessageLimits(m *chat.Message) error {
+	if len(m.Text) > MaxTextBytes {
+		e := BadField("message.text", "must have at most %d bytes", MaxTextBytes)
+		e.Code = CodeTextTooLong
+		return e
+	}
+	if len(m.Attachments) > 0 {
+		d := decoder{raw: m.Attachments}
+		if n := d.length(span{0, len(m.Attachments)}); n > MaxAttachments {
+			return BadField("message.attachments", "must be at most %d", MaxAttachments)
+		}
+	}
+	return CheckCustom("message", m.Custom)
+}
+
+// CheckCustom holds custom data, as the JSON object it makes, to the limit of
+// the live API (code 4); field names the object it belongs to. It fails with
+// an *Error.
+func CheckCustom(field string, c chat.Custom) error {
+	size := len("{}")
+	for _, f := range c {
+		size += len(f.Name) + len(f.Value) + len(`"":,`)
+	}
+	if size > MaxCustomBytes {
+		return BadField(field, "must have at most %d bytes of custom data", MaxCustomBytes)
+	}
+	return nil
+}
