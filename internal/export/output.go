@@ -113,12 +113,13 @@ type tail struct {
 	full chan []byte
 	free chan []byte
 	done chan struct{}
-	err  error // set before done is closed
+	err  error // of run; read by others once done is closed
+	fail chan error
 	open bool
 }
 
 func newTail(w io.Writer) *tail {
-	t := &tail{w: w, hash: sha256.New(), full: make(chan []byte, inFlight), free: make(chan []byte, inFlight), done: make(chan struct{}), open: true}
+	t := &tail{w: w, hash: sha256.New(), full: make(chan []byte, inFlight), free: make(chan []byte, inFlight), done: make(chan struct{}), fail: make(chan error, 1), open: true}
 	for range inFlight {
 		t.free <- nil
 	}
@@ -133,7 +134,9 @@ func (t *tail) run() {
 			t.hash.Write(b)
 			n, err := t.w.Write(b)
 			t.size += int64(n)
-			t.err = err
+			if t.err = err; err != nil {
+				t.fail <- err
+			}
 		}
 		t.free <- b
 	}
@@ -144,6 +147,12 @@ func (t *tail) run() {
 func (t *tail) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
+		select {
+		case err := <-t.fail:
+			t.fail <- err // for every call from here on
+			return 0, err
+		default:
+		}
 		piece := p[:min(len(p), bufferSize)]
 		b := <-t.free
 		t.full <- append(b[:0], piece...)

@@ -138,7 +138,7 @@ func decodeBatches(ctx context.Context, s *scan.Scanner, now chat.Time, l loadin
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			b = &batch{messages: make([]chat.Message, 0, batchRecords)}
+			b = &batch{messages: make([]chat.Message, 0, len(b.messages))}
 		}
 		if err != nil {
 			return nil

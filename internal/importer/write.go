@@ -52,6 +52,9 @@ func (w *writer) write(tx store.Tx, b *batch) error {
 	}
 	w.count(&w.counts.Reactions, n, len(b.reactions))
 	// After the messages, one of which may be the last that was read.
+	if err := w.leaveReads(b); err != nil {
+		return err
+	}
 	for i := range b.reads {
 		if err := w.read(&b.reads[i]); err != nil {
 			return fmt.Errorf("read state in %s: %w", b.reads[i].CID, err)
@@ -93,8 +96,11 @@ func (w *writer) user(e *userEntry) error {
 		if err != nil {
 			return err
 		}
+		if same && e.embedded {
+			return nil // most are: every message brings its author along
+		}
 		if same {
-			w.count(&w.counts.Users, 0, bool2int(!e.embedded))
+			w.counts.Users++
 			return nil
 		}
 	}
@@ -103,13 +109,6 @@ func (w *writer) user(e *userEntry) error {
 	}
 	w.counts.Users++
 	return nil
-}
-
-func bool2int(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // overUser prepares a user to replace the stored one, and reports whether that
@@ -225,6 +224,41 @@ func (w *writer) member(m *wire.MemberInput, listed bool) error {
 		return nil
 	}
 	return w.read(&wire.ReadInput{CID: m.CID, Read: chat.Read{UserID: m.UserID, LastRead: m.LastRead, Unread: -1}})
+}
+
+// leaveReads takes the read states out of the batch that mode insert leaves
+// alone.
+func (w *writer) leaveReads(b *batch) error {
+	if !w.insert || len(b.reads) == 0 {
+		return nil
+	}
+	given := map[string]map[string]bool{} // cid → user id → is stored
+	for i := range b.reads {
+		r := &b.reads[i]
+		if given[r.CID] == nil {
+			given[r.CID] = map[string]bool{}
+		}
+		given[r.CID][r.UserID] = false
+	}
+	for cid, users := range given {
+		channel, err := w.key(cid)
+		if err != nil {
+			return err
+		}
+		err = w.tx.Reads(channel, func(row *store.ReadRow) error {
+			if _, ok := users[row.UserID]; ok {
+				users[row.UserID] = true
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	all := len(b.reads)
+	b.reads = slices.DeleteFunc(b.reads, func(r wire.ReadInput) bool { return given[r.CID][r.UserID] })
+	w.existing += int64(all - len(b.reads))
+	return nil
 }
 
 func (w *writer) read(r *wire.ReadInput) error {

@@ -106,7 +106,7 @@ func (s *Server) authenticate(r *http.Request) (store.App, url.Values, error) {
 	if token == "" {
 		return store.App{}, nil, wire.Errorf(wire.CodeBadToken, "the token is missing: send it in the header Authorization")
 	}
-	claims, err := auth.Verify(token, app.Secret, s.now())
+	claims, err := auth.Verify(token, s.now(), app.Secret)
 	if err != nil {
 		return store.App{}, nil, err
 	}

@@ -99,21 +99,21 @@ func (l *lease) extend(until time.Time) {
 	l.watchdog.Reset(time.Until(l.giveUp()))
 }
 
-// beat sends heartbeats until stop is closed or the lease is lost. The store
-// may be out of reach for a while.
-func (l *lease) beat(stop <-chan struct{}) {
+// beat sends heartbeats until ctx ends or the lease is lost. The store may be
+// out of reach for a while.
+func (l *lease) beat(ctx context.Context) {
 	ticker := time.NewTicker(l.r.beat())
 	defer ticker.Stop()
 	down := false
 	for {
 		select {
-		case <-stop:
+		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		err := l.write(context.Background())
+		err := l.write(ctx)
 		switch {
-		case l.isLost():
+		case l.isLost(), ctx.Err() != nil:
 			return
 		case err != nil && !down:
 			down = true

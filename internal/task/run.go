@@ -34,12 +34,12 @@ func (r *Runner) attempt(ctx context.Context, t *store.Task, claimed time.Time) 
 	l.start(claimed)
 	defer context.AfterFunc(ctx, func() { end(ErrShutdown) })()
 
-	stop := make(chan struct{})
+	beats, stop := context.WithCancel(context.Background())
 	beating := make(chan struct{})
-	go func() { defer close(beating); l.beat(stop) }()
+	go func() { defer close(beating); l.beat(beats) }()
 	log.Info("task started")
 	result, err, ended := r.handle(ctx, work, a, log)
-	close(stop)
+	stop()
 	<-beating
 	if l.isLost() {
 		return

@@ -155,8 +155,13 @@ func (r *Runner) idle(ctx context.Context, d time.Duration) bool {
 // ctx's.
 func (r *Runner) RunOne(ctx context.Context, app int64, id string) (*store.Task, error) {
 	r.init()
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	ctx, done := context.WithCancel(ctx)
+	defer done()
 	if r.Instances != nil {
 		r.reap(ctx)
+		watching.Go(func() { r.watchOwners(ctx) })
 	}
 	for {
 		claimed := time.Now()
@@ -166,6 +171,9 @@ func (r *Runner) RunOne(ctx context.Context, app int64, id string) (*store.Task,
 		}
 		if t != nil {
 			r.attempt(ctx, t, claimed)
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 		if t, err = r.Store.Task(ctx, app, id); err != nil {
 			return nil, err

@@ -12,7 +12,7 @@ import (
 	"slices"
 )
 
-// Kind is what an id is of. Ids of different kinds never meet.
+// Kind is what an id is of, less than 15. Ids of different kinds never meet.
 type Kind uint8
 
 // kinds is how many kinds there can be.
@@ -43,7 +43,7 @@ type Table struct {
 	runs    []string
 	made    int
 	names   spool
-	defined []uint64 // hashes known to be defined, at their low bits
+	defined [kinds]*memory // what is known to be defined
 	spooled []spooledName
 }
 
@@ -54,6 +54,23 @@ type spooledName struct {
 
 // remembered is how many hashes a Table keeps at hand; a power of two.
 const remembered = 1 << 16
+
+// memory remembers up to remembered hashes, and forgets old ones for new ones
+// that fall on the same place.
+type memory [remembered / 2][2]uint64
+
+func (m *memory) at(h [2]uint64) *[2]uint64 { return &m[h[0]%uint64(len(m))] }
+
+func (m *memory) add(h [2]uint64) {
+	if two := m.at(h); two[0] != h[1] {
+		two[0], two[1] = h[1], two[0]
+	}
+}
+
+func (m *memory) has(h [2]uint64) bool {
+	two := m.at(h)
+	return two[0] == h[1] || two[1] == h[1]
+}
 
 // DefaultMemory is how many bytes of notes are kept before a run is written.
 const DefaultMemory = 16 << 20
@@ -67,7 +84,6 @@ func New(dir string, memory int) *Table {
 	t := &Table{
 		dir: dir, most: max(memory/noteSize, 16),
 		names:   spool{dir: dir},
-		defined: make([]uint64, remembered),
 		spooled: make([]spooledName, remembered),
 	}
 	for i := range t.seeds {
@@ -77,7 +93,7 @@ func New(dir string, memory int) *Table {
 }
 
 func (t *Table) hash(k Kind, id string) [2]uint64 {
-	seeds := &t.seeds[k%kinds]
+	seeds := &t.seeds[k]
 	return [2]uint64{maphash.String(seeds[0], id), maphash.String(seeds[1], id)}
 }
 
@@ -89,14 +105,16 @@ func (t *Table) Hash(s string) uint64 { return maphash.String(t.seeds[kinds-1][0
 // as it is remembered, unless they ask for its Extra.
 func (t *Table) Define(id string, n Note) error {
 	n.hash, n.Ref, n.name = t.hash(n.Kind, id), false, -1
-	t.defined[n.hash[0]%remembered] = n.hash[1]
+	if t.defined[n.Kind] == nil {
+		t.defined[n.Kind] = new(memory)
+	}
+	t.defined[n.Kind].add(n.hash)
 	return t.add(n)
 }
 
 // Known reports whether the id is remembered as defined. False says nothing.
 func (t *Table) Known(k Kind, id string) bool {
-	h := t.hash(k, id)
-	return t.defined[h[0]%remembered] == h[1]
+	return t.defined[k] != nil && t.defined[k].has(t.hash(k, id))
 }
 
 // Refer notes a reference. name is what Name gives back for it.

@@ -24,3 +24,5 @@ func openTest(t *testing.T) storetest.Opened {
 
 func TestApps(t *testing.T)  { t.Parallel(); storetest.RunApps(t, openTest) }
 func TestTasks(t *testing.T) { t.Parallel(); storetest.RunTasks(t, openTest) }
+
+func TestTaskModel(t *testing.T) { storetest.RunTaskModel(t, openTest) }

@@ -1,0 +1,136 @@
+package body_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"hansard/internal/body"
+
+	"pgregory.net/rapid"
+)
+
+// names are users whose objects show their keys.
+type names struct{}
+
+func (names) User(key int64) (id, object []byte, err error) {
+	if key < 0 {
+		return nil, nil, errors.New("no such user")
+	}
+	return fmt.Appendf(nil, `"u%d"`, key), fmt.Appendf(nil, `{"id":"u%d"}`, key), nil
+}
+
+func build() []byte {
+	var b body.Builder
+	b.Lit(append(b.Open(), `{"text":`...))
+	b.Blank([]byte(`"hi"`))
+	b.Lit(append(b.Open(), `,"by":`...))
+	b.UserID(7)
+	b.Lit(append(b.Open(), `,"user":`...))
+	b.User(1 << 40)
+	b.Slot(body.Thread)
+	b.Optional([]byte(`,"mml":1`))
+	b.Lit(append(b.Open(), '}'))
+	return b.Bytes()
+}
+
+func TestAppend(t *testing.T) {
+	t.Parallel()
+	fill := &body.Fill{Users: names{}}
+	fill.Slots[body.Thread] = []byte(`,"reply_count":1`)
+	for _, test := range []struct {
+		clear bool
+		want  string
+	}{
+		{false, `x{"text":"hi","by":"u7","user":{"id":"u1099511627776"},"reply_count":1,"mml":1}`},
+		{true, `x{"text":"","by":"u7","user":{"id":"u1099511627776"},"reply_count":1}`},
+	} {
+		fill.Clear = test.clear
+		got, err := body.Append([]byte("x"), build(), fill)
+		if err != nil || string(got) != test.want {
+			t.Errorf("clear %v: got %s, %v; want %s", test.clear, got, err, test.want)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	var got []int64
+	if err := body.Keys(build(), func(key int64) { got = append(got, key) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || got[0] != 7 || got[1] != 1<<40 {
+		t.Errorf("got %v", got)
+	}
+}
+
+// Whatever is put in comes out, in order.
+func TestBuilderKeepsEverything(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(r *rapid.T) {
+		var b body.Builder
+		var want []byte
+		for range 2 { // a builder can be used again
+			b.Reset()
+			want = want[:0]
+			for range rapid.IntRange(0, 20).Draw(r, "pieces") {
+				lit := []byte(rapid.String().Draw(r, "literal"))
+				key := rapid.Int64Range(0, 1<<50).Draw(r, "key")
+				id, object, _ := names{}.User(key)
+				switch rapid.IntRange(0, 4).Draw(r, "kind") {
+				case 0:
+					b.Lit(append(b.Open(), lit...))
+					want = append(want, lit...)
+				case 1:
+					b.Blank(lit)
+					want = append(want, lit...)
+				case 2:
+					b.Optional(lit)
+					want = append(want, lit...)
+				case 3:
+					b.User(key)
+					want = append(want, object...)
+				case 4:
+					b.UserID(key)
+					want = append(want, id...)
+				}
+			}
+		}
+		got, err := body.Append(nil, b.Bytes(), &body.Fill{Users: names{}})
+		if err != nil || string(got) != string(want) {
+			r.Fatalf("got %q, %v; want %q", got, err, want)
+		}
+	})
+}
+
+func FuzzAppend(f *testing.F) {
+	f.Add(build())
+	f.Add([]byte("l\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))
+	f.Add([]byte("s\x09"))
+	f.Add([]byte("u"))
+	f.Fuzz(func(t *testing.T, stored []byte) {
+		_, err := body.Append(nil, stored, &body.Fill{Users: names{}})
+		if kerr := body.Keys(stored, func(int64) {}); kerr != nil && err == nil {
+			t.Errorf("Append takes what Keys refuses: %v", kerr)
+		}
+	})
+}
+
+func BenchmarkAppend(b *testing.B) {
+	stored := build()
+	fill := &body.Fill{Users: fixed{}}
+	buf := make([]byte, 0, 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		var err error
+		if buf, err = body.Append(buf[:0], stored, fill); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+type fixed struct{}
+
+var fixedID, fixedObject = []byte(`"u1"`), []byte(`{"id":"u1","role":"user"}`)
+
+func (fixed) User(int64) (id, object []byte, err error) { return fixedID, fixedObject, nil }

@@ -1,0 +1,310 @@
+package importer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"hansard/internal/blob"
+	"hansard/internal/chat"
+	"hansard/internal/importer/scan"
+	"hansard/internal/store"
+	"hansard/internal/task"
+)
+
+// InvalidImport is the type of the failure of an import whose file is bad.
+const InvalidImport = "InvalidImport"
+
+// checkpoint is what a later attempt goes on from. There is none before the
+// file was found good.
+type checkpoint struct {
+	Plan    plan    `json:"plan"`
+	Pass    int     `json:"pass"`
+	Done    int64   `json:"done"` // records of this pass
+	Counts  Counts  `json:"counts"`
+	Skipped Skipped `json:"skipped"`
+	Loaded  bool    `json:"loaded"` // all that is left is to tidy up
+}
+
+// attempt is one run of an import.
+type attempt struct {
+	s      *Service
+	a      *task.Attempt
+	req    request
+	point  checkpoint
+	detail detail
+}
+
+// Run is the task.Handler of imports. A bad file fails for good with
+// InvalidImport, and the detail of the task lists what is wrong with it. A
+// cancel is heeded until the first record is written; from then on the import
+// is finished, since half a file would be worse than a whole one.
+func (s *Service) Run(ctx context.Context, a *task.Attempt) ([]byte, error) {
+	r := &attempt{s: s, a: a, detail: readDetail(&a.Task)}
+	if err := json.Unmarshal(a.Task.Request, &r.req); err != nil {
+		return nil, fmt.Errorf("read the request of the import: %w", err)
+	}
+	if len(a.Task.Checkpoint) > 0 {
+		if err := json.Unmarshal(a.Task.Checkpoint, &r.point); err != nil {
+			return nil, fmt.Errorf("read the checkpoint of the import: %w", err)
+		}
+	} else if err := r.check(ctx); err != nil {
+		return nil, err
+	}
+	ctx = a.Life()
+	if !r.point.Loaded {
+		if err := r.load(ctx); err != nil {
+			return nil, err
+		}
+	}
+	r.discard(ctx)
+	now, err := s.Store.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	began := a.Task.CreatedAt
+	if len(r.detail.History) > 0 {
+		began = r.detail.History[0].CreatedAt
+	}
+	return json.Marshal(result{
+		Counts: r.point.Counts, Skipped: r.point.Skipped,
+		Seconds: float64((now-began)/1000) / 1000,
+	})
+}
+
+// to moves the import to another state and tells those who poll it.
+func (r *attempt) to(ctx context.Context, next State) error {
+	now, err := r.s.Store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	r.detail.to(next, now)
+	r.a.Detail(mustMarshal(r.detail))
+	return nil
+}
+
+// open opens the file, and a scanner on it.
+func (r *attempt) open(ctx context.Context) (*input, error) {
+	file, info, err := r.s.Blob.Open(ctx, r.req.Path)
+	if errors.Is(err, blob.ErrNotFound) {
+		return nil, task.Failf("NotFound", "The uploaded file is gone.")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the import file: %w", err)
+	}
+	in := &input{ctx: ctx, file: file, size: info.Size}
+	in.Scanner = scan.New(in, r.s.limit())
+	return in, nil
+}
+
+// input is the file being scanned.
+type input struct {
+	*scan.Scanner
+	ctx  context.Context
+	file blob.Reader
+	size int64
+	read atomic.Int64
+}
+
+// Read reads the file as it is stored, until the context ends.
+func (in *input) Read(p []byte) (int, error) {
+	if err := in.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := in.file.Read(p)
+	in.read.Add(int64(n))
+	return n, err
+}
+
+func (in *input) Close() {
+	in.Scanner.Close()
+	_ = in.file.Close() // it was only read
+}
+
+// estimate guesses the number of records from how many there were so far.
+func (in *input) estimate(records int64) int64 {
+	read := in.read.Load()
+	if read == 0 {
+		return records
+	}
+	return max(records, int64(float64(records)*float64(in.size)/float64(read)))
+}
+
+// check checks the file and notes that it may be loaded. Progress counts each
+// record twice: once when it is checked and once when it is loaded.
+func (r *attempt) check(ctx context.Context) error {
+	if err := r.to(ctx, Analyzing); err != nil {
+		return err
+	}
+	scratch, err := r.scratch()
+	if err != nil {
+		return err
+	}
+	defer r.clean(scratch)
+	in, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	view := func(fn func(store.Reader) error) error { return r.s.Store.View(ctx, r.a.Task.App, fn) }
+	plan, problems, err := check(ctx, in.Scanner, r.now(), scratch, r.s.SortMemory, view, func(records int64) {
+		r.a.Progress(records, 2*in.estimate(records))
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return fmt.Errorf("check the import file: %w", err)
+	}
+	if len(problems.list) > 0 {
+		r.detail.Errors, r.detail.More = problems.list, problems.more
+		if err := r.to(ctx, AnalyzeFailed); err != nil {
+			return err
+		}
+		r.discard(ctx)
+		return task.Failf(InvalidImport, "%s", summary(problems))
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	r.point = checkpoint{Plan: plan}
+	if err := r.to(ctx, Importing); err != nil {
+		return err
+	}
+	return r.note(ctx)
+}
+
+// now is created_at for what does not bring one: the same in every attempt.
+func (r *attempt) now() chat.Time { return r.a.Task.CreatedAt }
+
+// summary is the failure of a bad file in one line.
+func summary(ps problems) string {
+	count := strconv.Itoa(len(ps.list))
+	switch {
+	case ps.more:
+		count = "more than " + count + " errors"
+	case len(ps.list) == 1:
+		count = "1 error"
+	default:
+		count += " errors"
+	}
+	return fmt.Sprintf("The file has %s and nothing of it was imported. The first: %s.", count, ps.list[0])
+}
+
+// note notes how far the import is, durably.
+func (r *attempt) note(ctx context.Context) error {
+	r.a.Checkpoint(mustMarshal(r.point))
+	if err := r.a.Flush(ctx); err != nil {
+		return fmt.Errorf("note how far the import is: %w", err)
+	}
+	return nil
+}
+
+// noteEvery is how often the checkpoint is renewed while loading.
+const noteEvery = 2 * time.Second
+
+// load writes what the file holds, from where an earlier attempt stopped.
+func (r *attempt) load(ctx context.Context) error {
+	p := &r.point
+	w := &writer{insert: r.req.Mode == Insert, merge: r.req.MergeCustom}
+	for ; p.Pass < p.Plan.Form.loads(); p.Pass, p.Done = p.Pass+1, 0 {
+		if err := r.loadPass(ctx, w); err != nil {
+			return err
+		}
+	}
+	if p.Plan.LastRead {
+		if err := countUnread(ctx, r.s.Store, r.a.Task.App); err != nil {
+			return fmt.Errorf("count unread messages: %w", err)
+		}
+	}
+	r.a.Progress(2*p.Plan.Records, 2*p.Plan.Records)
+	p.Loaded = true
+	return r.note(ctx)
+}
+
+func (r *attempt) loadPass(ctx context.Context, w *writer) error {
+	in, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	p := &r.point
+	noted := time.Now()
+	l := loading{form: p.Plan.Form, pass: p.Pass, from: p.Done}
+	err = load(ctx, in.Scanner, r.now(), l, func(ctx context.Context, b *batch) error {
+		err := r.s.Store.Update(ctx, r.a.Task.App, func(tx store.Tx) error { return w.write(tx, b) })
+		if err != nil {
+			return err
+		}
+		p.Done += b.records
+		p.Counts.add(&w.counts)
+		p.Skipped.Devices += b.skipped.Devices
+		p.Skipped.FutureChannelBans += b.skipped.FutureChannelBans
+		p.Skipped.Existing += w.existing
+		if p.Pass == passAll {
+			r.a.Progress(p.Plan.Records+p.Done, 2*p.Plan.Records)
+		}
+		r.a.Checkpoint(mustMarshal(p))
+		if time.Since(noted) < noteEvery {
+			return nil // the next heartbeat takes it along
+		}
+		noted = time.Now()
+		return r.note(ctx)
+	})
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("load the import file: %w", err)
+}
+
+func (c *Counts) add(more *Counts) {
+	c.Users += more.Users
+	c.Channels += more.Channels
+	c.Members += more.Members
+	c.Reads += more.Reads
+	c.Messages += more.Messages
+	c.Reactions += more.Reactions
+	c.Calls += more.Calls
+}
+
+// discard deletes the uploaded file, which has served.
+func (r *attempt) discard(ctx context.Context) {
+	if err := r.s.Blob.Delete(ctx, r.req.Path); err != nil {
+		r.s.logger().Warn("delete an imported file", "task", r.a.Task.ID, "error", err)
+	}
+}
+
+// scratch makes the folder for the check of ids.
+func (r *attempt) scratch() (string, error) {
+	if r.s.Scratch == "" {
+		return os.MkdirTemp("", "hansard-import-")
+	}
+	dir := filepath.Join(r.s.Scratch, r.a.Task.ID, strconv.FormatInt(r.a.Task.Epoch, 10))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make a folder for the check of ids: %w", err)
+	}
+	return dir, nil
+}
+
+func (r *attempt) clean(dir string) {
+	err := os.RemoveAll(dir)
+	if r.s.Scratch != "" && err == nil {
+		// The folder of the task, unless another attempt is in it.
+		_ = os.Remove(filepath.Dir(dir))
+	}
+	if err != nil {
+		r.s.logger().Warn("remove the folder for the check of ids", "task", r.a.Task.ID, "error", err)
+	}
+}
+
+var _ io.Reader = (*input)(nil)
