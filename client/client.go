@@ -75,7 +75,7 @@ func New(o Options) (*Client, error) {
 // Error is an answer of the server that says that a request failed.
 type Error struct {
 	Status    int               `json:"StatusCode"` // HTTP status
-	Code      int               `json:"code"`       // see docs/api.md
+	Code      int               `json:"code"`       // says what kind of failure it is
 	Message   string            `json:"message"`
 	Fields    map[string]string `json:"exception_fields,omitempty"`
 	RequestID string            `json:"-"`

@@ -116,35 +116,35 @@ func (m *Main) exportUsersCommand(e *exportFlags) *cobra.Command {
 
 // export asks for an export, waits for it and saves the file.
 func (m *Main) export(ctx context.Context, e *exportFlags, what string, ask func(context.Context, *client.Client) (string, error)) error {
-	c, closer, err := m.exportClient(ctx, e)
+	x, err := m.exporter(ctx, e)
 	if err != nil {
 		return err
 	}
-	return errors.Join(m.exportWith(ctx, c, e, what, ask), closer())
+	return errors.Join(m.exportWith(ctx, x, e, what, ask), x.close())
 }
 
-// exportClient is a client of the server that the flags name, or of one of
-// our own on the store.
-func (m *Main) exportClient(ctx context.Context, e *exportFlags) (*client.Client, func() error, error) {
+// exporter talks to the server that the flags name, or to one of its own.
+func (m *Main) exporter(ctx context.Context, e *exportFlags) (*exporter, error) {
 	if e.local.on {
-		return m.localClient(ctx, &e.local, e.key)
+		return m.localExporter(ctx, &e.local, e.key)
 	}
 	if e.local.given() {
-		return nil, nil, usageError("--data goes with --local")
+		return nil, usageError("--data goes with --local")
 	}
 	c, err := e.client()
-	return c, func() error { return nil }, err
+	return &exporter{Client: c, work: func(string) {}, close: func() error { return nil }}, err
 }
 
-func (m *Main) exportWith(ctx context.Context, c *client.Client, e *exportFlags, what string,
+func (m *Main) exportWith(ctx context.Context, c *exporter, e *exportFlags, what string,
 	ask func(context.Context, *client.Client) (string, error),
 ) error {
-	id, err := ask(ctx, c)
+	id, err := ask(ctx, c.Client)
 	if err != nil {
 		return explain(err)
 	}
+	c.work(id)
 	bars := m.bars()
-	t, err := follow(ctx, c, id, bars.Add("exporting "+what, "messages"))
+	t, err := follow(ctx, c.Client, id, bars.Add("exporting "+what, "messages"))
 	bars.Wait()
 	if err != nil {
 		if ctx.Err() != nil {
@@ -162,7 +162,7 @@ func (m *Main) exportWith(ctx context.Context, c *client.Client, e *exportFlags,
 	if to == "-" {
 		return c.Download(ctx, t.Result, m.Stdout, nil)
 	}
-	if err := saveFile(ctx, c, t.Result, to); err != nil {
+	if err := saveFile(ctx, c.Client, t.Result, to); err != nil {
 		return err
 	}
 	m.notef("%s  %s  sha256 %s\n", to, size(t.Result.Size), t.Result.SHA256)

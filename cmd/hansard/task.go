@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (m *Main) taskListCommand(r *remote, asJSON *bool) *cobra.Command {
 			w := tabwriter.NewWriter(m.Stdout, 0, 0, 2, ' ', 0)
 			_, _ = fmt.Fprintln(w, "TASK\tTYPE\tSTATUS\tMESSAGES\tCREATED")
 			for _, t := range tasks {
-				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d/%d\t%s\n", t.ID, t.Type, t.Status, t.Progress.Done, t.Progress.Total,
+				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d/%d\t%s\n", t.ID, cmp.Or(t.Type, "-"), t.Status, t.Progress.Done, t.Progress.Total,
 					t.CreatedAt.Local().Format(time.DateTime))
 			}
 			return w.Flush()

@@ -34,6 +34,10 @@ func Verify(token string, now time.Time, secret string) (Claims, error) {
 	if token == "" {
 		return Claims{}, wire.Errorf(wire.CodeBadToken, "no token: send one in the Authorization header")
 	}
+	if secret == "" {
+		// Anyone could sign with it.
+		return Claims{}, wire.Errorf(wire.CodeTokenSignature, "the app has no secret, so no token can be good: give it one")
+	}
 	claims := jwt.MapClaims{}
 	// Strict decoding, or the last letter of a signature could be changed
 	// without changing the bytes that it stands for.

@@ -128,6 +128,14 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+func TestNothingIsSignedWithAnEmptySecret(t *testing.T) {
+	t.Parallel()
+	_, err := auth.Verify(token(sha256.New, "", `{"alg":"HS256"}`, `{"server":true}`), now, "")
+	if e := wire.AsError(err); e == nil || e.Code != wire.CodeTokenSignature {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestSignedTokensVerify(t *testing.T) {
 	t.Parallel()
 	for _, c := range []auth.Claims{{Server: true}, {UserID: "alice"}, {UserID: `a"b`}} {

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,10 +15,6 @@ import (
 	"hansard/internal/store"
 	"hansard/internal/task"
 )
-
-// checkpointEvery is how much work a crash may cost, roughly. Making sections
-// durable is not free.
-const checkpointEvery = 2 * time.Second
 
 // errEnd ends a loop over rows early.
 var errEnd = errors.New("end")
@@ -213,7 +210,7 @@ func (j *job) resume() bool {
 // save makes a checkpoint, now and then. A channel that comes again later must
 // come from the same snapshot, which does not outlive the attempt.
 func (j *job) save() error {
-	if j.secs.direct != nil || len(j.held) > 0 || time.Since(j.savedAt) < checkpointEvery {
+	if j.done == 0 || j.secs.direct != nil || len(j.held) > 0 || time.Since(j.savedAt) < cmp.Or(j.CheckpointEvery, 2*time.Second) {
 		return nil
 	}
 	sizes, err := j.secs.sync()

@@ -31,6 +31,9 @@ type Service struct {
 	Limits  Limits
 	Version string // of this program, for manifests
 	Logger  *slog.Logger
+	// CheckpointEvery is how much work a crash may cost an export of several
+	// channels, roughly; 0 means 2 s. Making sections durable is not free.
+	CheckpointEvery time.Duration
 }
 
 // keyLife is how long an Idempotency-Key is remembered (contract section 3).

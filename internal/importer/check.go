@@ -27,6 +27,7 @@ const (
 	flagWeak   = 1 << iota // from inside another entity: may come again and again
 	flagReply              // a message with a parent
 	flagParent             // a reference to a parent
+	flagBad                // only the id is known
 )
 
 // The fields in which references stand.
@@ -100,6 +101,9 @@ func (c *checker) read(ctx context.Context, progress func(int64)) error {
 			return nil
 		case errors.As(err, &bad):
 			c.problems.add(bad.Problem)
+			if err := c.noteBad(bad.partly); err != nil {
+				return err
+			}
 			if c.problems.more {
 				return nil
 			}
@@ -169,14 +173,30 @@ func (c *checker) noteEmbedded(r *record) error {
 		u, ok, err := fullUser(raw)
 		if err != nil {
 			c.problem(err, r.embeddedAt[i])
-			continue
 		}
-		if !ok {
+		if !ok && (err == nil || u.ID == "") {
 			continue
 		}
 		if err := c.define(idUser, u.ID, flagWeak, 0); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// noteBad notes the id of a record that has been found bad already.
+func (c *checker) noteBad(r *record) error {
+	if r == nil {
+		return nil
+	}
+	c.rec = r.rec
+	switch {
+	case r.kind == kindUser && r.user.ID != "":
+		return c.define(idUser, r.user.ID, flagWeak, 0)
+	case r.kind == kindChannel && r.channel.Type != "" && r.channel.ID != "":
+		return c.define(idChannel, r.channel.CID(), flagWeak, 0)
+	case r.kind == kindMessage && r.message.ID != "":
+		return c.define(idMessage, r.message.ID, flagWeak|flagBad, 0)
 	}
 	return nil
 }

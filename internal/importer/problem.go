@@ -48,7 +48,12 @@ func (ps *problems) add(p Problem) {
 }
 
 // badRecord is a record that cannot be used; reading goes on after it.
-type badRecord struct{ Problem }
+type badRecord struct {
+	Problem
+	// partly is what was decoded of it, as far as that came; nil if nothing
+	// was. Its id counts as defined, so that the one fault is told once.
+	partly *record
+}
 
 func (b *badRecord) Error() string { return b.String() }
 

@@ -88,13 +88,13 @@ func (p *parser) next() (*record, error) {
 	if err != nil {
 		var bad *scan.Error
 		if errors.As(err, &bad) {
-			return nil, &badRecord{problemAt(bad.Pos, bad.Field, "%s", bad.Reason)}
+			return nil, &badRecord{Problem: problemAt(bad.Pos, bad.Field, "%s", bad.Reason)}
 		}
 		return nil, err
 	}
 	k, ok := kindOf(rec.Type)
 	if !ok {
-		return nil, &badRecord{problemAt(rec.TypePos, "type",
+		return nil, &badRecord{Problem: problemAt(rec.TypePos, "type",
 			"must be user, device, future_channel_ban, channel, member, read, message, reaction or call")}
 	}
 	out := &p.out
@@ -103,7 +103,7 @@ func (p *parser) next() (*record, error) {
 	if err := p.decode(out); err != nil {
 		var field *wire.FieldError
 		if errors.As(err, &field) {
-			return nil, &badRecord{fieldProblem(rec, 0, field)}
+			return nil, &badRecord{Problem: fieldProblem(rec, 0, field), partly: out}
 		}
 		return nil, err
 	}

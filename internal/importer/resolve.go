@@ -91,6 +91,7 @@ func (r *resolver) parent(n *refs.Note) error {
 	const field = "parent_id"
 	if r.defined {
 		switch {
+		case r.def.Flags&flagBad != 0:
 		case r.def.Extra != n.Extra:
 			r.problem(n, field, "names a message of another channel")
 		case r.def.Flags&flagReply != 0:

@@ -56,6 +56,9 @@ func (s *Service) Run(ctx context.Context, a *task.Attempt) ([]byte, error) {
 			return nil, fmt.Errorf("read the checkpoint of the import: %w", err)
 		}
 	} else if err := r.check(ctx); err != nil {
+		if errors.Is(context.Cause(ctx), task.ErrCanceled) {
+			r.discard(a.Life())
+		}
 		return nil, err
 	}
 	ctx = a.Life()
@@ -140,6 +143,9 @@ func (in *input) estimate(records int64) int64 {
 // check checks the file and notes that it may be loaded. Progress counts each
 // record twice: once when it is checked and once when it is loaded.
 func (r *attempt) check(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err := r.to(ctx, Analyzing); err != nil {
 		return err
 	}

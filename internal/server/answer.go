@@ -64,7 +64,8 @@ const moreInfo = "https://getstream.io/chat/docs/api_errors_response"
 
 // fail writes an error. It is the only place where errors become answers.
 func (s *Server) fail(x *exchange, r *http.Request, err error) {
-	e := s.explain(x, r, err)
+	e := s.explain(x, err)
+	x.code = int(e.Code)
 	if x.op != "" && !strings.Contains(e.Message, "failed with error") {
 		named := *e
 		named.Message = fmt.Sprintf("%s failed with error: \"%s\"", x.op, e.Message)
@@ -74,7 +75,7 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 }
 
 // explain finds what of an error is for the client. What is not is logged.
-func (s *Server) explain(x *exchange, r *http.Request, err error) *wire.Error {
+func (s *Server) explain(x *exchange, err error) *wire.Error {
 	var field *wire.FieldError
 	if e := wire.AsError(err); e != nil {
 		return e

@@ -26,6 +26,7 @@ type exchange struct {
 	route  string
 	app    string // API key, once it is known to be one
 	status int    // 0 = nothing written yet
+	code   int    // of the error that was answered; 0 = none
 	bytes  int64
 }
 
@@ -97,7 +98,7 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 	// Routes, not paths, and never queries: those hold ids and signatures.
 	s.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request",
 		slog.String("request_id", x.id), slog.String("method", method(r)), slog.String("route", x.route),
-		slog.Int("status", x.status), slog.Duration("took", s.now().Sub(x.start)),
+		slog.Int("status", x.status), slog.Int("code", x.code), slog.Duration("took", s.now().Sub(x.start)),
 		slog.Int64("bytes", x.bytes), slog.String("app", x.app))
 	if p == http.ErrAbortHandler {
 		panic(p)

@@ -161,7 +161,8 @@ func (s *Server) appendFile(ctx context.Context, dst []byte, t *store.Task) ([]b
 	if len(result.Counts) > 0 {
 		dst = wire.AppendCompact(append(dst, `,"counts":`...), result.Counts)
 	}
-	dst = chat.TimeOf(now.Add(ttl)).AppendJSON(append(dst, `,"expires_at":`...))
+	// Signed URLs count in whole seconds.
+	dst = chat.TimeOf(now.Add(ttl).Truncate(time.Second)).AppendJSON(append(dst, `,"expires_at":`...))
 	if result.ManifestPath != "" {
 		manifest, err := s.opts.Blob.SignGet(ctx, result.ManifestPath, ttl)
 		if err != nil {

@@ -260,3 +260,21 @@ func TestStartStopStress(t *testing.T) {
 	}
 	t.Logf("%d of %d tasks were completed between stops", before, tasks)
 }
+
+func TestRunOneEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.enqueue(t, "t")
+	ctx, cancel := context.WithCancel(t.Context())
+	r := b.runner(func(work context.Context, _ *task.Attempt) ([]byte, error) {
+		cancel()
+		<-work.Done()
+		return nil, work.Err()
+	})
+	if got, err := r.RunOne(ctx, b.app, "t"); !errors.Is(err, context.Canceled) {
+		t.Errorf("%+v, %v; want the context's error", got, err)
+	}
+	if got := b.get(t, "t"); got.Status != store.Waiting {
+		t.Errorf("it is %s, want it handed back", got.Status)
+	}
+}

@@ -14,6 +14,10 @@ import (
 	"hansard/internal/task"
 )
 
+// DefaultUploadGrace is for how long an upload waits for its import unless the
+// options say otherwise: as long as its URL is good.
+const DefaultUploadGrace = 24 * time.Hour
+
 // Options are the settings of a worker.
 type Options struct {
 	Store    store.Store
@@ -31,8 +35,9 @@ type Options struct {
 	// Grace is for how long a file that no task refers to is kept; 1 h by
 	// default.
 	Grace time.Duration
-	// UploadGrace is for how long an upload waits for its import; 24 h by
-	// default. It must not be less than the life of an upload URL.
+	// UploadGrace is for how long an upload waits for its import;
+	// DefaultUploadGrace by default. It must not be less than the life of an
+	// upload URL.
 	UploadGrace time.Duration
 	// PurgeEvery is the time between purges; by default an hour, or a tenth
 	// of Retention if that is shorter.
@@ -62,7 +67,7 @@ func New(opts Options) (*Worker, error) {
 		opts.Grace = time.Hour
 	}
 	if opts.UploadGrace == 0 {
-		opts.UploadGrace = 24 * time.Hour
+		opts.UploadGrace = DefaultUploadGrace
 	}
 	if opts.PurgeEvery == 0 {
 		opts.PurgeEvery = time.Hour

@@ -131,7 +131,8 @@ func (t *tx) putMessage(m *chat.Message, keep bool) (isNew bool, err error) {
 	}
 	if m.ParentID != "" {
 		t.threads[m.ParentID] = struct{}{}
-	} else if t.orphans {
+	}
+	if t.orphans {
 		t.threads[m.ID] = struct{}{}
 	}
 	return isNew, nil

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,14 +18,14 @@ func micros(d time.Duration) chat.Time { return chat.Time(d.Microseconds()) }
 // so that also a single worker serves them in turn; then the order of arrival.
 const nextDue = `WITH busy AS (
 		SELECT app, count(*) AS n FROM tasks WHERE due_at > $1 AND status = 'running' GROUP BY app)
-	SELECT t.seq FROM tasks t JOIN apps a ON a.id = t.app LEFT JOIN busy b ON b.app = t.app
+	SELECT t.seq FROM tasks t JOIN apps a ON a.id = t.app AND a.key IS NOT NULL LEFT JOIN busy b ON b.app = t.app
 	WHERE t.due_at <= $1 AND ($2 = '' OR t.id = $2)
 	ORDER BY coalesce(b.n, 0), a.served, t.seq LIMIT 1`
 
 // Claim hands the next task that is due to owner.
 func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration, only string) (*store.Task, error) {
 	if owner == "" || lease <= 0 {
-		return nil, fmt.Errorf("claim: needs an owner and a lease")
+		return nil, errors.New("claim: needs an owner and a lease")
 	}
 	t, err := s.claim(ctx, owner, lease, only)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"syscall"
 	"time"
 
 	"modernc.org/libc"
@@ -21,6 +22,12 @@ func (e *Error) Error() string { return fmt.Sprintf("sqlite: %s (%d)", e.Msg, e.
 
 // primary is the result code without its extension.
 func (e *Error) primary() int { return e.Code & 0xff }
+
+// Is makes errors.Is(err, syscall.ENOSPC) true for a full disk, which others
+// know under that name.
+func (e *Error) Is(target error) bool {
+	return target == syscall.ENOSPC && e.primary() == sqlite3.SQLITE_FULL
+}
 
 func is(err error, code int) bool {
 	var e *Error

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+type options struct {
+	sizes  []int
+	file   string
+	dir    string
+	binary string
+	repeat int
+	only   *regexp.Regexp
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) (err error) {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp("", "hansard-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	if o.dir == "" {
+		o.dir = temp
+	}
+	if o.binary == "" {
+		say("building hansard")
+		if o.binary, err = buildHansard(ctx, temp); err != nil {
+			return err
+		}
+	}
+	sources, err := o.sources(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s/%s, %d processors, %s; each measure taken %d times\n",
+		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), time.Now().Format(time.DateOnly), o.repeat)
+	for i, open := range sources {
+		c, err := open()
+		if err != nil {
+			return err
+		}
+		b := &bench{options: o, hansard: program{path: o.binary}, chat: c, work: filepath.Join(temp, strconv.Itoa(i))}
+		if err := b.run(ctx); err != nil {
+			return err
+		}
+		fmt.Printf("\n## %s: %s messages, %d channels, %s users, %s MB\n\n%s", c.name, grouped(float64(c.messages)),
+			len(c.cids), grouped(float64(c.users)), grouped(float64(c.size)/1e6), b.results.table())
+		if err := os.RemoveAll(b.work); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sources gives the chats to measure with, made or read one at a time.
+func (o *options) sources(ctx context.Context) ([]func() (*chatFile, error), error) {
+	if o.file != "" {
+		return []func() (*chatFile, error){func() (*chatFile, error) { return examine(filepath.Base(o.file), o.file) }}, nil
+	}
+	if err := os.MkdirAll(o.dir, 0o755); err != nil {
+		return nil, err
+	}
+	var list []func() (*chatFile, error)
+	for _, n := range o.sizes {
+		list = append(list, func() (*chatFile, error) {
+			path, err := madeChat(ctx, o.dir, n)
+			if err != nil {
+				return nil, err
+			}
+			return examine("made", path)
+		})
+	}
+	return list, nil
+}
+
+func parse(args []string) (*options, error) {
+	o := &options{}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	sizes := f.String("sizes", "20000,200000", "how many messages the chats have, separated by commas")
+	f.StringVar(&o.file, "file", "", "measure with this import file instead (JSON lines, plain or gzip)")
+	f.StringVar(&o.dir, "dir", "", "keep the chats that are made in this folder, for the next time")
+	f.StringVar(&o.binary, "hansard", "", "measure this binary instead of building one")
+	f.IntVar(&o.repeat, "repeat", 5, "how often each measure is taken")
+	only := f.String("only", "", "take only the measures that this regular expression matches")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	if o.repeat < 1 {
+		return nil, errors.New("-repeat must be at least 1")
+	}
+	for s := range strings.SplitSeq(*sizes, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(s))
+		if err != nil || n < 100 || n > 100_000_000 {
+			return nil, fmt.Errorf("-sizes: %q is not a number from 100 to 100000000", s)
+		}
+		o.sizes = append(o.sizes, n)
+	}
+	var err error
+	if o.only, err = regexp.Compile(*only); err != nil {
+		return nil, fmt.Errorf("-only: %w", err)
+	}
+	return o, nil
+}
+
+// say tells on standard error what is going on; the tables alone go to
+// standard output.
+func say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"hansard/internal/auth"
+	"hansard/internal/blob/disk"
+	"hansard/internal/config"
+	"hansard/internal/export"
+	"hansard/internal/importer"
+	"hansard/internal/server"
+	"hansard/internal/store"
+	"hansard/internal/store/sqlite"
+	"hansard/internal/task"
+	"hansard/internal/worker"
+)
+
+// Whether a command may make a store where there is none. One that only looks
+// must not: a mistyped --data would leave an empty store behind.
+const (
+	mayMake   = true
+	mustExist = false
+)
+
+var errNoStore = errors.New("no store")
+
+// backend is everything on the data folder, wired together.
+type backend struct {
+	settings config.Settings
+	log      *slog.Logger
+	store    *sqlite.Store
+	blob     *disk.Store
+	exports  *export.Service
+	imports  *importer.Service
+}
+
+// openStore opens the store of the data folder.
+func openStore(ctx context.Context, s config.Settings, log *slog.Logger, make bool) (*sqlite.Store, error) {
+	if !make {
+		_, err := os.Stat(filepath.Join(s.Data, sqlite.FileName))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w in %s: say where with --data", errNoStore, s.Data)
+		}
+	}
+	st, err := sqlite.Open(ctx, s.Data, sqlite.Options{Logger: log, NoMigrate: s.NoMigrate})
+	if err != nil {
+		return nil, fmt.Errorf("opening the store in %s: %w", s.Data, err)
+	}
+	return st, nil
+}
+
+// openBackend opens what the settings say. publicURL is the base of URLs that
+// are handed out.
+func openBackend(ctx context.Context, s config.Settings, log *slog.Logger, make bool, publicURL string) (_ *backend, err error) {
+	b := &backend{settings: s, log: log}
+	if b.store, err = openStore(ctx, s, log, make); err != nil {
+		return nil, err
+	}
+	opened := b
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, opened.Close())
+		}
+	}()
+	key, err := b.store.Secret(ctx, "url-signing")
+	if err != nil {
+		return nil, fmt.Errorf("reading the key of download URLs: %w", err)
+	}
+	signer, err := auth.NewURLSigner(key)
+	if err != nil {
+		return nil, err
+	}
+	files := s.Files()
+	b.blob, err = disk.Open(files, disk.Options{Signer: signer, PublicURL: func() string { return publicURL }})
+	if err != nil {
+		return nil, fmt.Errorf("opening the files in %s: %w", files, err)
+	}
+	b.exports = &export.Service{
+		Store: b.store, Blob: b.blob, Scratch: b.scratch(), Version: buildInfo().Version, Logger: log,
+		Limits: export.Limits{Channels: s.MaxChannels, Users: s.MaxUsers, UserMessages: s.MaxUserMessages},
+	}
+	b.imports = &importer.Service{Store: b.store, Blob: b.blob, Scratch: b.scratch(), Logger: log}
+	return b, nil
+}
+
+func (b *backend) scratch() string   { return filepath.Join(b.settings.Data, "scratch") }
+func (b *backend) instances() string { return filepath.Join(b.settings.Data, "instances") }
+
+// Close closes the store and the files; nothing may use them afterwards.
+func (b *backend) Close() error {
+	var err error
+	if b.blob != nil {
+		err = b.blob.Close()
+	}
+	return errors.Join(err, b.store.Close())
+}
+
+// worker is a worker on the backend, as busy as the settings say.
+func (b *backend) worker() (*worker.Worker, error) {
+	return worker.New(worker.Options{
+		Store: b.store, Blob: b.blob, Handlers: b.handlers(), Data: b.settings.Data, Scratch: b.scratch(),
+		Concurrency: b.settings.Workers, Retention: b.settings.Retention, Logger: b.log,
+		UploadGrace: max(b.settings.URLTTL, 24*time.Hour),
+	})
+}
+
+func (b *backend) handlers() map[string]task.Handler {
+	return map[string]task.Handler{
+		task.ExportChannels: b.exports.RunChannels,
+		task.ExportUsers:    b.exports.RunUsers,
+		task.Import:         b.imports.Run,
+	}
+}
+
+// server is the HTTP API on the backend; enqueued is called after each task.
+func (b *backend) server(enqueued func()) *server.Server {
+	return server.New(server.Options{
+		Store: b.store, Blob: b.blob, Exports: b.exports, Imports: b.imports, OnEnqueue: enqueued,
+		Version: buildInfo().Version, URLTTL: b.settings.URLTTL, Retention: b.settings.Retention,
+		RateLimit: b.settings.RateLimit.Count, RateWindow: b.settings.RateLimit.Window, Logger: b.log,
+	})
+}
+
+// withStore loads the settings, opens the store, and closes it after fn.
+func (m *Main) withStore(ctx context.Context, l *config.Loader, make bool, fn func(store.Store) error) error {
+	s, err := l.Load()
+	if err != nil {
+		return err
+	}
+	st, err := openStore(ctx, s, quiet(m.logger(s)), make)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(st), st.Close())
+}
+
+// withBackend is withStore for a whole backend.
+func (m *Main) withBackend(ctx context.Context, l *config.Loader, make bool, fn func(*backend) error) error {
+	s, err := l.Load()
+	if err != nil {
+		return err
+	}
+	b, err := openBackend(ctx, s, quiet(m.logger(s)), make, "http://"+localHost)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(b), b.Close())
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"hansard/internal/auth"
+)
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"unknown command":      {[]string{"bogus"}, exitUsage, `unknown command "bogus"`},
+		"unknown flag":         {[]string{"serve", "--bogus"}, exitUsage, "--bogus"},
+		"missing argument":     {[]string{"task", "get"}, exitUsage, "arg"},
+		"group without one":    {[]string{"task"}, exitUsage, "subcommand"},
+		"no app":               {[]string{"task", "ls"}, exitUsage, "--api-key"},
+		"no channels":          {[]string{"export", "channels", "--api-key", "k", "--api-secret", "s"}, exitUsage, "which channels"},
+		"channels and filter":  {[]string{"export", "channels", "messaging:a", "--filter", "{}"}, exitUsage, "not both"},
+		"bad filter":           {[]string{"export", "channels", "--filter", "{"}, exitUsage, "JSON"},
+		"bad time":             {[]string{"export", "channels", "messaging:a", "--since", "yesterday"}, exitUsage, "--since"},
+		"data without local":   {[]string{"export", "users", "a", "--data", "x"}, exitUsage, "--local"},
+		"token of nobody":      {[]string{"token"}, exitUsage, "--user ID or --server"},
+		"token of both":        {[]string{"token", "--server", "--user", "a"}, exitUsage, "--user ID or --server"},
+		"bad mode":             {[]string{"import", "x", "--mode", "replace"}, exitUsage, "upsert or insert"},
+		"bad setting":          {[]string{"serve", "--url-ttl", "soon"}, exitFailed, "url-ttl"},
+		"bad server":           {[]string{"task", "ls", "--server", "nowhere", "--api-key", "k", "--api-secret", "s"}, exitUsage, "URL"},
+		"nobody listens":       {[]string{"task", "ls", "--server", "http://127.0.0.1:1", "--api-key", "k", "--api-secret", "s"}, exitFailed, "127.0.0.1:1"},
+		"verify: no such file": {[]string{"verify", "/does/not/exist"}, exitFailed, "/does/not/exist"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, "", tt.args...)
+			first, rest, _ := strings.Cut(strings.TrimSuffix(r.errOut, "\n"), "\n")
+			if r.code != tt.code || !strings.HasPrefix(first, "hansard: ") || !strings.Contains(first, tt.want) {
+				t.Errorf("exit %d, said %q; want exit %d and %q", r.code, r.errOut, tt.code, tt.want)
+			}
+			if r.code == exitFailed && rest != "" || r.out != "" {
+				t.Errorf("more than the one line: %q, output %q", r.errOut, r.out)
+			}
+		})
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	var b build
+	if err := json.Unmarshal([]byte(ok(t, "version", "--json")), &b); err != nil || b.Version == "" || b.Go == "" || b.Commit == "" {
+		t.Errorf("%+v, %v", b, err)
+	}
+	if out := ok(t, "version"); !strings.HasPrefix(out, "hansard "+b.Version+"\n") {
+		t.Errorf("%q", out)
+	}
+}
+
+func TestApps(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	var made appJSON
+	if err := json.Unmarshal([]byte(ok(t, "app", "create", "--name", "The Shop", "--data", data, "--json")), &made); err != nil {
+		t.Fatal(err)
+	}
+	if made.Name != "The Shop" || !validKey.MatchString(made.APIKey) || len(made.APISecret) < 32 || made.CreatedAt == 0 {
+		t.Errorf("made %+v", made)
+	}
+	if r := run(t, "", "app", "create", "--api-key", made.APIKey, "--data", data); r.code != exitFailed || !strings.Contains(r.errOut, "already") {
+		t.Errorf("the same key again: exit %d, %q", r.code, r.errOut)
+	}
+	list := ok(t, "app", "ls", "--data", data)
+	if !strings.Contains(list, made.APIKey) || strings.Contains(list, made.APISecret) {
+		t.Errorf("list: %q", list)
+	}
+	var rotated appJSON
+	if err := json.Unmarshal([]byte(ok(t, "app", "rotate-secret", made.APIKey, "--data", data, "--json")), &rotated); err != nil || rotated.APISecret == made.APISecret {
+		t.Errorf("rotated %+v, %v", rotated, err)
+	}
+	if r := run(t, "", "app", "rm", made.APIKey, "--data", data); r.code != exitFailed || !strings.Contains(r.errOut, "--yes") {
+		t.Errorf("removed without being asked: exit %d, %q", r.code, r.errOut)
+	}
+	ok(t, "app", "rm", made.APIKey, "--yes", "--data", data)
+	if list := ok(t, "app", "ls", "--data", data, "--json"); strings.TrimSpace(list) != "[]" {
+		t.Errorf("left: %q", list)
+	}
+}
+
+func TestCommandsThatOnlyLookMakeNoStore(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "mistyped")
+	r := run(t, "", "app", "ls", "--data", data)
+	if r.code != exitFailed || !strings.Contains(r.errOut, "mistyped") {
+		t.Errorf("exit %d, %q", r.code, r.errOut)
+	}
+	if _, err := os.Stat(data); !os.IsNotExist(err) {
+		t.Errorf("the folder was made: %v", err)
+	}
+}
+
+func TestToken(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	ok(t, "app", "create", "--api-key", "shop", "--api-secret", "s3cret-s3cret", "--data", data)
+	claims := func(args ...string) auth.Claims {
+		t.Helper()
+		token := strings.TrimSpace(ok(t, append([]string{"token"}, args...)...))
+		c, err := auth.Verify(token, time.Now(), "s3cret-s3cret")
+		if err != nil {
+			t.Fatalf("%v: %v", args, err)
+		}
+		return c
+	}
+	if c := claims("--server", "--api-secret", "s3cret-s3cret"); !c.Server {
+		t.Errorf("%+v", c)
+	}
+	if c := claims("--user", "ada", "--data", data, "--ttl", "1h"); c.UserID != "ada" {
+		t.Errorf("%+v", c)
+	}
+	if c := claims("--user", "ada", "--data", data, "--api-key", "shop"); c.UserID != "ada" {
+		t.Errorf("%+v", c)
+	}
+	if r := run(t, "", "token", "--server", "--data", data, "--api-key", "other"); r.code != exitFailed {
+		t.Errorf("an unknown app: exit %d, %q", r.code, r.out)
+	}
+}
+
+func TestImport(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	chat, err := os.ReadFile(sampleFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, string(chat), "import", "-", "--data", data, "--json")
+	var done importedJSON
+	if err := json.Unmarshal([]byte(r.out), &done); r.code != exitOK || err != nil || done.Counts.Messages != 309 || done.Counts.Calls != 2 {
+		t.Fatalf("exit %d, %q, %q", r.code, r.out, r.errOut)
+	}
+	if !strings.Contains(r.errOut, "made the app dev") {
+		t.Errorf("the first import makes an app: %q", r.errOut)
+	}
+	if out := ok(t, "import", sampleFile, "--data", data, "--mode", "insert"); !strings.Contains(out, "chat.jsonl") {
+		t.Errorf("%q", out)
+	}
+}
+
+func TestImportOfABadFile(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	const bad = `{"type":"user","data":{"id":"ada"}}
+{"type":"channel","data":{"id":"tea","type":"messaging","created_by":"nobody"}}
+{"type":"message","data":{"id":"m 1","channel_type":"messaging","channel_id":"tea","user":"ada","text":"very private"}}
+`
+	r := run(t, bad, "import", "-", "--data", data)
+	if r.code != exitFailed || !strings.Contains(r.errOut, "line 2") || !strings.Contains(r.errOut, "line 3") || strings.Contains(r.errOut, "very private") {
+		t.Errorf("exit %d\n%s", r.code, r.errOut)
+	}
+	r = run(t, bad, "import", "-", "--data", data, "--json")
+	var report struct {
+		Errors []struct{ Line int } `json:"errors"`
+	}
+	if err := json.Unmarshal([]byte(r.out), &report); err != nil || r.code != exitFailed || len(report.Errors) < 2 {
+		t.Errorf("exit %d, %v: %s", r.code, err, r.out)
+	}
+	if r := run(t, "", "export", "users", "ada", "--local", "--data", data, "-o", "-"); r.code != exitFailed || !strings.Contains(r.errOut, "ada") {
+		t.Errorf("something of the bad file is there: exit %d, %q", r.code, r.errOut)
+	}
+}
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	if out := ok(t, "migrate", "--data", data); !strings.Contains(out, "schema version") {
+		t.Errorf("%q", out)
+	}
+	ok(t, "serve", "--help")
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"hansard/internal/config"
+
+	"github.com/spf13/cobra"
+)
+
+func (m *Main) serveCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the HTTP API and workers",
+		Long: `Run the HTTP API and workers in one process. Every setting is a flag, an
+environment variable (--url-ttl is HANSARD_URL_TTL) and a key in hansard.yaml;
+flags win over the environment, the environment over the file.`,
+		Args: cobra.NoArgs,
+	}
+	loader := bindSettings(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := loader.Load()
+		if err != nil {
+			return err
+		}
+		return m.serve(cmd.Context(), s)
+	}
+	return c
+}
+
+func (m *Main) serve(ctx context.Context, s config.Settings) (err error) {
+	ln, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", s.Listen, err)
+	}
+	defer func() { _ = ln.Close() }() // Serve closes it too; errors before that do not
+	public := s.PublicURL
+	if public == "" {
+		public = "http://" + reachable(ln.Addr())
+	}
+	b, err := openBackend(ctx, s, m.logger(s), mayMake, public)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	made, err := ensureApp(ctx, b.store, s)
+	if err != nil {
+		return err
+	}
+	m.noteApp(made, s)
+	return b.run(ctx, ln, func() error {
+		return m.printf("listening on http://%s\n", ln.Addr())
+	})
+}
+
+// run serves on ln, with workers beside it, until ctx ends. ready is called
+// once requests are answered.
+func (b *backend) run(ctx context.Context, ln net.Listener, ready func() error) (err error) {
+	ctx, stop := context.WithCancel(ctx)
+	var working sync.WaitGroup
+	defer func() {
+		stop() // if serving fails the workers must end too
+		working.Wait()
+	}()
+	var enqueued func()
+	if b.settings.Workers > 0 {
+		w, err := b.worker()
+		if err != nil {
+			return err
+		}
+		enqueued = w.Wake
+		b.imports.Enqueued = w.Wake
+		working.Go(func() {
+			w.Run(ctx)
+			if err := w.Close(); err != nil {
+				b.log.Warn("leaving the list of workers", "error", err)
+			}
+		})
+	}
+	// The listener queues connections until Serve takes them.
+	if err := ready(); err != nil {
+		return err
+	}
+	return b.server(enqueued).Serve(ctx, ln)
+}
+
+// reachable is the address under which others reach a listener: one that
+// listens everywhere is at least reached from its own machine.
+func reachable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}

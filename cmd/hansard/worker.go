@@ -1,0 +1,40 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+)
+
+func (m *Main) workerCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "worker",
+		Short: "Run workers only, beside a server on the same data folder",
+		Args:  cobra.NoArgs,
+	}
+	loader := bindSettings(c, "data", "database", "storage", "public-url", "workers", "url-ttl", "retention",
+		"max-user-messages", "no-migrate", "log-level", "log-format")
+	c.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		ctx := cmd.Context()
+		s, err := loader.Load()
+		if err != nil {
+			return err
+		}
+		if s.Workers == 0 {
+			return usageError("--workers must not be 0 here")
+		}
+		b, err := openBackend(ctx, s, m.logger(s), mayMake, s.PublicURL)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, b.Close()) }()
+		w, err := b.worker()
+		if err != nil {
+			return err
+		}
+		b.log.Info("working", "workers", s.Workers, "data", s.Data)
+		w.Run(ctx)
+		return w.Close()
+	}
+	return c
+}

@@ -1,0 +1,55 @@
+package config
+
+import (
+	"log/slog"
+	"path/filepath"
+	"time"
+)
+
+// Settings are all settings, checked.
+type Settings struct {
+	Listen    string // host:port of API and console; port 0 is any free one
+	PublicURL string // base of generated URLs, without a slash at the end; "" = derived from Listen
+	Data      string // folder of the embedded store and of local files
+	Database  string // always "" in this version: the embedded store in Data
+	Storage   string // "" = the folder "files" in Data; else file:///path
+
+	// APIKey and APISecret are those of the app that is made at start if it is
+	// missing; both or neither, but for Loader.LoneApp.
+	APIKey, APISecret string
+
+	Workers   int           // tasks at once in this process; 0 = none
+	URLTTL    time.Duration // life of a download URL
+	Retention time.Duration // life of an export file and its task
+
+	MaxChannels     int  // in one export request; 0 = no limit
+	MaxUsers        int  // in one users export request; 0 = no limit
+	MaxUserMessages int  // of one user in a users export; 0 = no limit
+	RateLimit       Rate // per app and export endpoint
+
+	NoMigrate bool       // leave migrations to `hansard migrate`
+	LogLevel  slog.Level // the least that is logged
+	LogFormat string     // LogAuto, LogText or LogJSON
+}
+
+// The formats of logs.
+const (
+	LogAuto = "auto" // text on a terminal, JSON otherwise
+	LogText = "text"
+	LogJSON = "json"
+)
+
+// Files is the folder of local files.
+func (s Settings) Files() string {
+	if path, ok := filePath(s.Storage); ok {
+		return path
+	}
+	return filepath.Join(s.Data, "files")
+}
+
+// Rate is how many requests are allowed in each window of time; a Count of 0
+// allows any number.
+type Rate struct {
+	Count  int
+	Window time.Duration
+}

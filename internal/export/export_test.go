@@ -1,0 +1,525 @@
+package export_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"hansard/internal/blob"
+	"hansard/internal/blob/disk"
+	"hansard/internal/chat"
+	"hansard/internal/export"
+	"hansard/internal/store"
+	"hansard/internal/store/sqlite"
+	"hansard/internal/task"
+	"hansard/internal/wire"
+
+	"filippo.io/age"
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
+)
+
+// fixture is a real store with a service on it.
+type fixture struct {
+	*testing.T
+	store   store.Store
+	blob    blob.Store
+	service *export.Service
+	app     store.App
+	files   string
+}
+
+func setup(t *testing.T) *fixture {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := sqlite.Open(t.Context(), dir, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	f := &fixture{T: t, store: s, app: store.App{Name: "test", Key: "key", Secret: "secret"}, files: filepath.Join(dir, "files")}
+	b, err := disk.Open(f.files, disk.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.blob = b
+	f.service = &export.Service{
+		Store: s, Blob: b, Scratch: filepath.Join(dir, "scratch"), Version: "test", Logger: slog.New(slog.DiscardHandler),
+		Limits: export.Limits{Channels: 25, Users: 25, UserMessages: 10000},
+	}
+	if err := s.CreateApp(t.Context(), &f.app); err != nil {
+		t.Fatal(err)
+	}
+	f.update(func(tx store.Tx) error {
+		for _, id := range []string{"alice", "bob", "carol", "dora"} {
+			if _, err := tx.PutUser(&chat.User{ID: id, Role: "user", Name: strings.ToUpper(id), CreatedAt: 1e15, UpdatedAt: 1e15}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return f
+}
+
+func (f *fixture) update(fn func(store.Tx) error) {
+	f.Helper()
+	if err := f.store.Update(f.Context(), f.app.ID, fn); err != nil {
+		f.Fatal(err)
+	}
+}
+
+// channel makes a channel with n messages, a second apart from 2001-09-09,
+// written by alice and bob in turn.
+func (f *fixture) channel(id string, n int) {
+	f.Helper()
+	f.update(func(tx store.Tx) error {
+		key, err := tx.PutChannel(&chat.Channel{Type: "messaging", ID: id, CreatedBy: "alice", CreatedAt: 1e15, UpdatedAt: 1e15})
+		if err != nil {
+			return err
+		}
+		if err := tx.PutMember(key, &chat.Member{UserID: "carol", ChannelRole: "channel_member", CreatedAt: 1e15, UpdatedAt: 1e15}); err != nil {
+			return err
+		}
+		if err := tx.PutRead(key, &chat.Read{UserID: "carol", LastRead: 1e15}); err != nil {
+			return err
+		}
+		ms := make([]chat.Message, n)
+		for i := range ms {
+			at := chat.Time(1e15 + int64(i)*1e6)
+			ms[i] = chat.Message{ID: fmt.Sprintf("%s-%d", id, i), CID: "messaging:" + id, UserID: []string{"alice", "bob"}[i%2],
+				Type: chat.Regular, Text: fmt.Sprintf("message %d <&>", i), CreatedAt: at, UpdatedAt: at}
+		}
+		if _, err := tx.InsertMessages(ms, false); err != nil || n == 0 {
+			return err
+		}
+		return tx.PutReaction(&chat.Reaction{MessageID: id + "-0", UserID: "bob", Type: "like", Score: 1, CreatedAt: 1e15, UpdatedAt: 1e15})
+	})
+}
+
+// task enqueues a channels export and returns it as claimed for the first time.
+func (f *fixture) task(body string) store.Task {
+	f.Helper()
+	id, err := f.service.RequestChannels(f.Context(), f.app, []byte(body), "")
+	if err != nil {
+		f.Fatal(err)
+	}
+	t, err := f.store.Task(f.Context(), f.app.ID, id)
+	if err != nil {
+		f.Fatal(err)
+	}
+	t.Epoch = 1
+	return *t
+}
+
+func (f *fixture) run(t store.Task) (export.Result, []byte) {
+	f.Helper()
+	result, err := f.service.RunChannels(f.Context(), &task.Attempt{Task: t})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return f.result(result)
+}
+
+// result reads a finished file and checks what is said about it.
+func (f *fixture) result(result []byte) (r export.Result, file []byte) {
+	f.Helper()
+	if err := json.Unmarshal(result, &r); err != nil {
+		f.Fatal(err)
+	}
+	file = f.read(r.Path)
+	sum := sha256.Sum256(file)
+	if r.Size != int64(len(file)) || r.SHA256 != hex.EncodeToString(sum[:]) {
+		f.Errorf("size %d and sum %s do not fit the file", r.Size, r.SHA256)
+	}
+	var m struct {
+		Size     int64
+		SHA256   string
+		Counts   json.RawMessage
+		Channels []struct {
+			CID      string
+			Messages int64
+			AsOf     chat.Time `json:"as_of"`
+		}
+	}
+	if err := json.Unmarshal(f.read(r.ManifestPath), &m); err != nil {
+		f.Fatalf("the manifest: %v", err)
+	}
+	var messages int64
+	for _, c := range m.Channels {
+		messages += c.Messages
+		if !c.AsOf.Valid() {
+			f.Errorf("channel %s as of %v", c.CID, c.AsOf)
+		}
+	}
+	if m.Size != r.Size || m.SHA256 != r.SHA256 || messages != r.Counts.Messages {
+		f.Errorf("the manifest %+v does not fit the result %+v", m, r)
+	}
+	return r, file
+}
+
+func (f *fixture) read(key string) []byte {
+	f.Helper()
+	r, _, err := f.blob.Open(f.Context(), key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return b
+}
+
+// nothingLeft checks that no file and no scratch remains.
+func (f *fixture) nothingLeft() {
+	f.Helper()
+	for _, dir := range []string{f.files, f.service.Scratch} {
+		err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				f.Errorf("%s was left behind", path)
+			}
+			if errors.Is(err, os.ErrNotExist) {
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			f.Error(err)
+		}
+	}
+}
+
+func types(jsonl []byte) (out []string) {
+	for line := range bytes.Lines(jsonl) {
+		typ, _, _ := strings.Cut(strings.TrimPrefix(string(line), `{"type":"`), `"`)
+		if n := len(out); n > 0 && strings.HasPrefix(out[n-1], typ+" ") {
+			var count int
+			fmt.Sscanf(out[n-1], typ+" %d", &count)
+			out[n-1] = fmt.Sprintf("%s %d", typ, count+1)
+			continue
+		}
+		out = append(out, typ+" 1")
+	}
+	return out
+}
+
+func TestSectionsOfSeveralChannels(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.channel("one", 3)
+	f.channel("two", 2)
+	body := `{"channels":[{"cid":"messaging:two"},{"type":"messaging","id":"one"},{"cid":"messaging:two"}],"version":"v2","export_users":true}`
+	r, file := f.run(f.task(body))
+	want := []string{"user 3", "channel 2", "member 2", "read 2", "message 5", "reaction 2"}
+	if d := cmp.Diff(want, types(file)); d != "" {
+		t.Error(d)
+	}
+	if r.Counts.Channels != 2 || r.Counts.Members != 2 || r.Counts.Messages != 5 || r.Counts.Reactions != 2 || r.Counts.Users != 3 {
+		t.Errorf("counts %+v", r.Counts)
+	}
+	if one, two := bytes.Index(file, []byte(`"id":"one-0"`)), bytes.Index(file, []byte(`"id":"two-0"`)); two > one {
+		t.Error("messages are not in the order of the request")
+	}
+	if _, again := f.run(f.task(body)); !bytes.Equal(file, again) {
+		t.Error("the same data gave other bytes")
+	}
+}
+
+// A file of one channel is written straight through, one of several is
+// spooled; the lines must be the same.
+func TestDirectEqualsSpooled(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.channel("one", 3000)
+	f.channel("none", 0)
+	for _, version := range []string{"v1", "v2"} {
+		_, direct := f.run(f.task(`{"channels":[{"cid":"messaging:one"}],"version":"` + version + `"}`))
+		_, both := f.run(f.task(`{"channels":[{"cid":"messaging:one"},{"cid":"messaging:none"}],"version":"` + version + `"}`))
+		_, none := f.run(f.task(`{"channels":[{"cid":"messaging:none"}],"version":"` + version + `"}`))
+		if version == "v1" {
+			joined := string(direct[:len(direct)-2]) + "," + string(none[1:])
+			if joined != string(both) {
+				t.Error("v1 of two channels is not v1 of each, joined")
+			}
+			continue
+		}
+		seen := map[string]int{}
+		for line := range bytes.Lines(both) {
+			seen[string(line)]++
+		}
+		for _, part := range [][]byte{direct, none} {
+			for line := range bytes.Lines(part) {
+				if seen[string(line)]--; seen[string(line)] < 0 {
+					t.Fatalf("a line of one channel is missing with two: %s", line)
+				}
+			}
+		}
+		if len(both) != len(direct)+len(none) {
+			t.Error("lines were added")
+		}
+	}
+}
+
+func TestWindowsTile(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.channel("one", 10)
+	whole, _ := f.run(f.task(`{"channels":[{"cid":"messaging:one"}],"version":"v2"}`))
+	const middle = `2001-09-09T01:46:44Z` // the fifth message
+	r, file := f.run(f.task(`{"channels":[{"cid":"messaging:one","messages_until":"` + middle + `"},{"cid":"messaging:one","messages_since":"` + middle + `"}],"version":"v2"}`))
+	if r.Counts.Messages != whole.Counts.Messages || r.Counts.Channels != 2 {
+		t.Errorf("counts %+v", r.Counts)
+	}
+	if n := bytes.Count(file, []byte(`"id":"one-4"`)); n != 1 {
+		t.Errorf("the message on the border is there %d times", n)
+	}
+}
+
+func TestPacking(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.channel("one", 2000)
+	request := `{"channels":[{"cid":"messaging:one"}],"version":"v2"`
+	_, plain := f.run(f.task(request + `}`))
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unzip := func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }
+	unzstd := func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r) }
+	for compression, open := range map[string]func(io.Reader) (io.Reader, error){"gzip": unzip, "zstd": unzstd} {
+		r, packed := f.run(f.task(request + `,"compression":"` + compression + `"}`))
+		z, err := open(bytes.NewReader(packed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(z); err != nil || !bytes.Equal(got, plain) {
+			t.Errorf("%s: %v", r.Path, err)
+		}
+		if _, again := f.run(f.task(request + `,"compression":"` + compression + `"}`)); !bytes.Equal(packed, again) {
+			t.Errorf("%s: the same data gave other bytes", compression)
+		}
+		r, sealed := f.run(f.task(request + `,"compression":"` + compression + `","encrypt_to":"` + identity.Recipient().String() + `"}`))
+		if !strings.HasSuffix(r.Path, ".age") {
+			t.Errorf("an encrypted file is called %s", r.Path)
+		}
+		opened, err := age.Decrypt(bytes.NewReader(sealed), identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(opened); err != nil || !bytes.Equal(got, packed) {
+			t.Errorf("%s, encrypted: %v", compression, err)
+		}
+	}
+}
+
+// An attempt that ends in the middle is gone on from after its last whole
+// channel: what was exported stays as it was then, the rest is as it is now.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.service.CheckpointEvery = time.Nanosecond
+	for _, id := range []string{"one", "two", "three"} {
+		f.channel(id, 3000)
+	}
+	for _, options := range []string{`"version":"v1"`, `"version":"v2"`, `"version":"v2","export_users":true`} {
+		body := `{"channels":[{"cid":"messaging:one"},{"cid":"messaging:two"},{"cid":"messaging:three"}],` + options + `}`
+		_, want := f.run(f.task(body))
+		tk := f.task(body)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		a := &task.Attempt{Task: tk}
+		ended := make(chan error, 1)
+		go func() {
+			_, err := f.service.RunChannels(ctx, a)
+			ended <- err
+		}()
+		for a.Current().Checkpoint == nil {
+			select {
+			case err := <-ended:
+				t.Fatalf("ended before a checkpoint: %v", err)
+			default:
+			}
+		}
+		cancel(task.ErrShutdown)
+		if err := <-ended; !errors.Is(err, task.ErrShutdown) {
+			t.Fatalf("the first attempt: %v", err)
+		}
+		tk.Epoch, tk.Checkpoint = 2, a.Current().Checkpoint
+		// The first attempt may not know that it is over, and write on.
+		junk, err := filepath.Glob(filepath.Join(f.service.Scratch, tk.ID, "section-*.1"))
+		if err != nil || len(junk) == 0 {
+			t.Fatalf("nothing is spooled: %v", err)
+		}
+		for _, path := range junk {
+			file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := file.WriteString("late words"); err != nil {
+				t.Fatal(err)
+			}
+			if err := file.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// Proof that the first channel is not read again.
+		gone := &chat.Channel{Type: "messaging", ID: "one", CreatedBy: "alice", CreatedAt: 1e15, UpdatedAt: 1e15, Team: "changed"}
+		f.update(func(tx store.Tx) error { _, err := tx.PutChannel(gone); return err })
+		r, got := f.run(tk)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s: the file of two attempts is not that of one", options)
+		}
+		if !strings.Contains(r.Path, ".2.") {
+			t.Errorf("the second attempt wrote %s", r.Path)
+		}
+		gone.Team = ""
+		f.update(func(tx store.Tx) error { _, err := tx.PutChannel(gone); return err })
+		if left, _ := filepath.Glob(filepath.Join(f.service.Scratch, "*")); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+		// Without what was spooled, a retry starts over.
+		tk.Epoch = 3
+		if _, got := f.run(tk); !bytes.Equal(got, want) {
+			t.Errorf("%s: starting over gave another file", options)
+		}
+	}
+}
+
+func TestCancelLeavesNothing(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.channel("one", 10000)
+	f.channel("two", 10)
+	for _, body := range []string{
+		`{"channels":[{"cid":"messaging:one"}]}`,
+		`{"channels":[{"cid":"messaging:two"},{"cid":"messaging:one"}],"version":"v2","export_users":true}`,
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		a := &task.Attempt{Task: f.task(body)}
+		ended := make(chan error, 1)
+		go func() {
+			_, err := f.service.RunChannels(ctx, a)
+			ended <- err
+		}()
+		for a.Current().Done == 0 {
+			select {
+			case err := <-ended:
+				t.Fatalf("ended early: %v", err)
+			default:
+			}
+		}
+		cancel(task.ErrCanceled)
+		if err := <-ended; !errors.Is(err, task.ErrCanceled) {
+			t.Errorf("got %v", err)
+		}
+		f.nothingLeft()
+	}
+}
+
+func TestChannelGoneMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.channel("one", 10)
+	tk := f.task(`{"channels":[{"cid":"messaging:one"}]}`)
+	f.update(func(tx store.Tx) error {
+		_, err := tx.PutChannel(&chat.Channel{Type: "messaging", ID: "one", CreatedBy: "alice", CreatedAt: 1e15, UpdatedAt: 1e15, DeletedAt: 2e15})
+		return err
+	})
+	_, err := f.service.RunChannels(t.Context(), &task.Attempt{Task: tk})
+	var failure *task.Failure
+	if !errors.As(err, &failure) || failure.Type != "NotFound" || !strings.Contains(failure.Description, "messaging:one") {
+		t.Errorf("got %v", err)
+	}
+	f.nothingLeft()
+	if _, err := f.service.RequestChannels(t.Context(), f.app, []byte(`{"channels":[{"cid":"messaging:one"}]}`), ""); wire.AsError(err) == nil || wire.AsError(err).Code != wire.CodeNotFound {
+		t.Errorf("a deleted channel was accepted: %v", err)
+	}
+	_, file := f.run(f.task(`{"channels":[{"cid":"messaging:one"}],"include_soft_deleted_channels":true,"version":"v2"}`))
+	if !bytes.Contains(file, []byte(`"deleted_at":"2033-05-18T03:33:20Z"`)) {
+		t.Error("the deletion does not show")
+	}
+}
+
+func TestTooManyMessages(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.channel("one", 10)
+	f.service.Limits.UserMessages = 4
+	id, err := f.service.RequestUsers(t.Context(), f.app, []byte(`{"user_ids":["carol","bob"]}`), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tk, err := f.store.Task(t.Context(), f.app.ID, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.service.RunUsers(t.Context(), &task.Attempt{Task: *tk})
+	var failure *task.Failure
+	if !errors.As(err, &failure) || failure.Type != "TooManyMessages" || !strings.Contains(failure.Description, "bob has 5") {
+		t.Errorf("got %v", err)
+	}
+	f.nothingLeft()
+	if _, err := f.service.UserExport(t.Context(), f.app, "bob"); wire.AsError(err) == nil || wire.AsError(err).Code != wire.CodeBadInput {
+		t.Errorf("the synchronous export: %v", err)
+	}
+	b, err := f.service.UserExport(t.Context(), f.app, "carol")
+	if err != nil || !bytes.HasPrefix(b, []byte(`{"user":{"id":"carol"`)) {
+		t.Errorf("got %s, %v", b, err)
+	}
+}
+
+// The disk failing in the middle fails the attempt, not the process.
+func TestWriteFails(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.channel("one", 10000)
+	broken := errors.New("the disk broke")
+	f.service.Blob = &failing{Store: f.blob, after: 1 << 20, err: broken}
+	_, err := f.service.RunChannels(t.Context(), &task.Attempt{Task: f.task(`{"channels":[{"cid":"messaging:one"}]}`)})
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	f.nothingLeft()
+}
+
+// failing is a blob.Store whose writers fail after some bytes.
+type failing struct {
+	blob.Store
+	after int
+	err   error
+}
+
+type failingWriter struct {
+	blob.Writer
+	*failing
+	n int
+}
+
+func (f *failing) Create(ctx context.Context, key string) (blob.Writer, error) {
+	w, err := f.Store.Create(ctx, key)
+	return &failingWriter{Writer: w, failing: f}, err
+}
+
+func (w *failingWriter) Write(p []byte) (int, error) {
+	if w.n += len(p); w.n > w.after {
+		return 0, w.err
+	}
+	return w.Writer.Write(p)
+}

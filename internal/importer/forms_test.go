@@ -1,0 +1,141 @@
+package importer_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hansard/internal/importer"
+)
+
+// chatFile is a chat in the documented form, with something of everything.
+const chatFile = `{"type":"user","data":{"id":"alice","name":"Alice <3","role":"admin","created_at":"2024-01-01T00:00:00Z","teams":["red"],"huge":123456789012345678901234567890,"price":2.50}}
+{"type":"user","data":{"id":"bob","image":"https://example.com/b.png","created_at":"2024-01-01T00:00:01.5Z","updated_at":"2024-02-01T02:00:00+02:00","custom":{"shoe":{"z":1,"a":[1e400]}}}}
+{"type":"user","data":{"id":"carol","created_at":"2024-01-01T00:00:02Z","deleted_at":"2024-06-01T00:00:00Z"}}
+{"type":"user","data":{"id":"ghost","deleted_at":"2023-01-01T00:00:00Z"}}
+{"type":"device","data":{"id":"device-1","user_id":"alice","push_provider":"apn"}}
+{"type":"future_channel_ban","data":{"user_id":"bob","target_id":"carol"}}
+{"type":"channel","data":{"id":"general","type":"messaging","created_by":"alice","created_at":"2024-01-02T00:00:00Z","name":"General","team":"red","frozen":true}}
+{"type":"channel","data":{"type":"messaging","member_ids":["bob","alice"],"created_by":"bob","created_at":"2024-01-02T00:00:01Z"}}
+{"type":"channel","data":{"id":"old","type":"livestream","created_by":{"id":"carol"},"created_at":"2024-01-02T00:00:02Z","truncated_at":"2024-01-03T00:00:10Z","deleted_at":"2024-05-01T00:00:00Z"}}
+{"type":"member","data":{"channel_type":"messaging","channel_id":"general","user_id":"alice","created_at":"2024-01-02T00:00:00Z","channel_role":"channel_moderator","last_read":"2024-01-03T00:00:01Z"}}
+{"type":"member","data":{"channel_type":"messaging","channel_id":"general","user":"bob","created_at":"2024-01-02T00:00:01Z","invited":true,"last_read":"2024-01-03T00:00:03Z","nick":"bobby"}}
+{"type":"member","data":{"channel_type":"livestream","channel_id":"old","user_id":"ghost","created_at":"2024-01-02T00:00:05Z"}}
+{"type":"message","data":{"id":"m1","channel_type":"messaging","channel_id":"general","user":"alice","type":"regular","text":"hello & <welcome>","created_at":"2024-01-03T00:00:00Z","attachments":[{"type":"image","n":1.0}],"mentioned_users_ids":["bob"]}}
+{"type":"message","data":{"id":"m2","channel_type":"messaging","channel_id":"general","user":"bob","parent_id":"m1","show_in_channel":true,"text":"re: hello","created_at":"2024-01-03T00:00:02Z","pinned":true,"pinned_at":"2024-01-04T00:00:00Z","pinned_by_id":"alice"}}
+{"type":"message","data":{"id":"m3","channel_type":"messaging","channel_id":"general","user":"carol","text":"gone \u2028","created_at":"2024-01-03T00:00:02Z","deleted_at":"2024-01-05T00:00:00Z","quoted_message_id":"m1","mood":{"k":[1,2.50]}}}
+{"type":"message","data":{"id":"m4","channel_type":"messaging","channel_id":"general","user":"ghost","type":"system","text":"system","silent":true,"created_at":"2024-01-03T00:00:04Z","quoted_message_id":"never-was"}}
+{"type":"message","data":{"id":"m5","channel_type":"livestream","channel_id":"old","user_id":"carol","text":"שלום 🎉","created_at":"2024-01-03T00:00:05Z","html":"<p>x</p>","i18n":{"en_text":"hi","language":"he"},"restricted_visibility":["bob"]}}
+{"type":"message","data":{"id":"m6","channel_type":"livestream","channel_id":"old","user_id":"carol","created_at":"2024-01-03T00:00:20Z","shadowed":true}}
+{"type":"reaction","data":{"message_id":"m1","user_id":"bob","type":"love","created_at":"2024-01-03T00:01:00Z","score":3}}
+{"type":"reaction","data":{"message_id":"m1","user_id":"alice","type":"love","created_at":"2024-01-03T00:01:00Z","emoji":"💚"}}
+{"type":"reaction","data":{"message_id":"m1","user_id":"bob","type":"haha","created_at":"2024-01-03T00:01:02Z"}}
+{"type":"reaction","data":{"message_id":"m3","user_id":"ghost","type":"sad","created_at":"2024-01-03T00:02:00Z"}}
+{"type":"call","data":{"type":"default","id":"c1","created_by":"alice","created_at":"2024-01-06T00:00:00Z","members":[{"user_id":"bob","role":"host"}],"session":{"id":"s","participants":[{"user_id":"carol"}]},"topic":"x"}}
+`
+
+// asArray makes one array of a file of lines.
+func asArray(t *testing.T, lines, dataKey, indent string) string {
+	t.Helper()
+	var list []string
+	for line := range strings.Lines(lines) {
+		list = append(list, strings.Replace(strings.TrimSpace(line), `"data"`, `"`+dataKey+`"`, 1))
+	}
+	all := "[" + strings.Join(list, ",") + "]"
+	if indent == "" {
+		return all
+	}
+	var raw json.RawMessage = []byte(all)
+	pretty, err := json.MarshalIndent(raw, "", indent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pretty)
+}
+
+func TestEveryFormGivesTheSameChat(t *testing.T) {
+	t.Parallel()
+	first := newPlace(t)
+	report := first.mustImport(t, chatFile, importer.FileOptions{Name: "chat.jsonl"})
+	want := first.read(t)
+	counts := importer.Counts{Users: 4, Channels: 3, Members: 5, Reads: 2, Messages: 6, Reactions: 4, Calls: 1}
+	if report.Counts != counts {
+		t.Errorf("counts %+v, want %+v", report.Counts, counts)
+	}
+	if report.Skipped != (importer.Skipped{Devices: 1, FutureChannelBans: 1}) {
+		t.Errorf("skipped %+v", report.Skipped)
+	}
+	for _, part := range []string{
+		`"huge":123456789012345678901234567890,"price":2.50`, `"shoe":{"z":1,"a":[1e400]}`,
+		`"text":"hello \u0026 \u003cwelcome\u003e"`, `"unread_messages":2`, `"unread_messages":1`,
+		`{"id":"ghost","deleted_at":"2023-01-01T00:00:00Z"}`, `"cid":"messaging:!members-`, `"reply_count":1`,
+		`"reaction_counts":{"haha":1,"love":2}`, `"type":"deleted"`, `"truncated_at":"2024-01-03T00:00:10Z"`,
+	} {
+		if !strings.Contains(want.text(), part) {
+			t.Errorf("the imported chat lacks %s", part)
+		}
+	}
+	forms := map[string]string{
+		"lines with item":    strings.ReplaceAll(chatFile, `,"data":`, `,"item":`),
+		"lines with CRLF":    "\ufeff" + strings.ReplaceAll(chatFile, "\n", "\r\n\r\n"),
+		"array":              asArray(t, chatFile, "data", ""),
+		"array with item":    asArray(t, chatFile, "item", ""),
+		"pretty array":       asArray(t, chatFile, "item", "  "),
+		"v1 export":          want.v1(),
+		"v2 export":          want.v2(false),
+		"v2 export of users": want.v2(true),
+	}
+	for name, file := range forms {
+		for how, file := range map[string]string{"plain": file, "gzip": gzipped(t, file), "zstd": zstded(t, file)} {
+			t.Run(name+"/"+how, func(t *testing.T) {
+				t.Parallel()
+				p := newPlace(t)
+				p.mustImport(t, file, importer.FileOptions{})
+				got, want, all := p.read(t), want, want.text()
+				text := got.text()
+				if name == "v1 export" { // has no calls
+					text, all = got.withoutCalls(), want.withoutCalls()
+				}
+				if diff := cmp.Diff(strings.Split(all, "\n"), strings.Split(text, "\n")); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+				// Once more changes nothing.
+				p.mustImport(t, file, importer.FileOptions{})
+				if diff := cmp.Diff(got.text(), p.read(t).text()); diff != "" {
+					t.Errorf("the second time (-first +second):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// A users export holds the messages and reactions of one user after the
+// other: a reaction may come before the message it is to.
+func TestUsersExport(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.mustImport(t, chatFile, importer.FileOptions{})
+	want := p.read(t)
+	general := want.channels[2]
+	line := func(typ, data string) string { return `{"type":"` + typ + `","data":` + data + "}\n" }
+	file := line("user", want.users[1]) + line("message", general.messages[1]) + line("reaction", general.reactions[0]) +
+		line("call", want.calls[0]) + line("user", want.users[0]) + line("message", general.messages[0]) +
+		line("reaction", general.reactions[1])
+
+	other := newPlace(t)
+	// The channel, and who else is named.
+	other.mustImport(t, strings.Join(strings.SplitAfter(chatFile, "\n")[:12], ""), importer.FileOptions{})
+	report := other.mustImport(t, file, importer.FileOptions{})
+	if c := report.Counts; c.Users != 2 || c.Messages != 2 || c.Calls != 1 {
+		t.Errorf("counts %+v", c)
+	}
+	got := other.read(t)
+	if diff := cmp.Diff(general.messages[:2], got.channels[2].messages); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(general.reactions[:3], got.channels[2].reactions); diff != "" {
+		t.Errorf("reactions (-want +got):\n%s", diff)
+	}
+}

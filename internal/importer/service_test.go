@@ -1,0 +1,445 @@
+package importer_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hansard/internal/importer"
+	"hansard/internal/store"
+	"hansard/internal/task"
+	"hansard/internal/wire"
+)
+
+func (p *place) upload(t testing.TB, path, file string) {
+	t.Helper()
+	w, err := p.Blob.Create(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, file); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// create uploads a file and makes an import of it.
+func (p *place) create(t testing.TB, file, mode string, merge bool) (id string) {
+	t.Helper()
+	_, path, err := p.CreateURL(t.Context(), p.app, "chat.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.upload(t, path, file)
+	id, err = p.Create(t.Context(), p.app, path, mode, merge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func (p *place) runner() *task.Runner {
+	return &task.Runner{
+		Store: p.Store, Handlers: map[string]task.Handler{task.Import: p.Run},
+		Pauses: []time.Duration{time.Millisecond}, Logger: p.Logger,
+	}
+}
+
+func (p *place) run(t testing.TB, id string) *store.Task {
+	t.Helper()
+	got, err := p.runner().RunOne(t.Context(), p.app.ID, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestFileNames(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	for _, bad := range []string{"", "../x", "a/b", `a\b`, ".hidden", "..", "a\x00b", "/etc/passwd", strings.Repeat("x", 300)} {
+		_, _, err := p.CreateURL(t.Context(), p.app, bad)
+		if e := wire.AsError(err); e == nil || e.Code != wire.CodeBadInput {
+			t.Errorf("CreateURL(%q) gave %v", bad, err)
+		}
+	}
+	for name, want := range map[string]string{"chat.jsonl.gz": "chat.jsonl.gz", "my chät.json": "my_ch__t.json", "a..b": "a..b"} {
+		url, path, err := p.CreateURL(t.Context(), p.app, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(path, "imports/acme/") || !strings.HasSuffix(path, "/"+want) {
+			t.Errorf("CreateURL(%q) gave the path %q", name, path)
+		}
+		if !strings.Contains(url, path) {
+			t.Errorf("the URL %q does not lead to %q", url, path)
+		}
+	}
+}
+
+func TestCreateRefuses(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	other := store.App{Key: "other", Secret: strings.Repeat("o", 32)}
+	if err := p.Store.CreateApp(t.Context(), &other); err != nil {
+		t.Fatal(err)
+	}
+	_, foreign, err := p.CreateURL(t.Context(), other, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.upload(t, foreign, world)
+	_, missing, err := p.CreateURL(t.Context(), p.app, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		path, mode string
+		merge      bool
+		want       wire.Code
+	}{
+		{"", "upsert", false, wire.CodeBadInput},
+		{"exports/acme/x/y", "upsert", false, wire.CodeBadInput},
+		{"imports/acme/../other/x", "upsert", false, wire.CodeBadInput},
+		{missing, "replace", false, wire.CodeBadInput},
+		{missing, "insert", true, wire.CodeBadInput},
+		{missing, "upsert", false, wire.CodeNotFound},
+		{foreign, "upsert", false, wire.CodeNotFound},
+	}
+	for _, test := range tests {
+		_, err := p.Create(t.Context(), p.app, test.path, test.mode, test.merge)
+		if e := wire.AsError(err); e == nil || e.Code != test.want {
+			t.Errorf("Create(%q, %q, %t) gave %v, want code %d", test.path, test.mode, test.merge, err, test.want)
+		}
+	}
+}
+
+// importTask is what View shows, as far as it does not depend on the clock.
+type importTask struct {
+	ID, State, Mode, Path string
+	Size                  int64
+	Result                json.RawMessage
+	History               []struct {
+		CreatedAt string `json:"created_at"`
+		Prev      string `json:"prev_state"`
+		Next      string `json:"next_state"`
+	}
+}
+
+func (p *place) view(t testing.TB, id string) (v importTask) {
+	t.Helper()
+	b, err := p.Get(t.Context(), p.app, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
+		t.Fatalf("%v in %s", err, b)
+	}
+	return v
+}
+
+func (v importTask) states() string {
+	states := []string{}
+	for _, h := range v.History {
+		states = append(states, h.Prev+">"+h.Next)
+	}
+	return strings.Join(states, " ")
+}
+
+func TestLifeOfAnImport(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	id := p.create(t, world, "", false)
+	v := p.view(t, id)
+	if v.State != "uploaded" || v.Mode != "upsert" || v.Size != int64(len(world)) || string(v.Result) != "{}" || v.ID != id {
+		t.Errorf("before: %+v", v)
+	}
+	p.run(t, id)
+	v = p.view(t, id)
+	if v.State != "completed" || v.states() != "uploaded>analyzing analyzing>importing importing>completed" {
+		t.Errorf("after: %+v", v)
+	}
+	var res struct{ Counts importer.Counts }
+	if err := json.Unmarshal(v.Result, &res); err != nil || res.Counts != (importer.Counts{Users: 1, Channels: 2, Messages: 2}) {
+		t.Errorf("result %s (%v)", v.Result, err)
+	}
+	assertTidy(t, p)
+
+	bad := p.create(t, `{"type":"user","data":{}}`, "insert", false)
+	got := p.run(t, bad)
+	if !strings.Contains(string(got.Error), importer.InvalidImport) || got.Attempt != 1 {
+		t.Errorf("a bad file ended with %s after %d attempts", got.Error, got.Attempt)
+	}
+	v = p.view(t, bad)
+	if v.State != "analyze_failed" || v.states() != "uploaded>analyzing analyzing>analyze_failed" {
+		t.Errorf("a bad file: %+v", v)
+	}
+	want := `{"errors":[{"line":1,"column":23,"field":"id","reason":"is required"}],"more_errors":false}`
+	if string(v.Result) != want {
+		t.Errorf("result %s, want %s", v.Result, want)
+	}
+	assertTidy(t, p)
+
+	list, err := p.List(t.Context(), p.app, 10, 0)
+	if err != nil || len(list) != 2 {
+		t.Errorf("%d imports are listed (%v)", len(list), err)
+	}
+	if _, err := p.Get(t.Context(), store.App{ID: p.app.ID + 1}, id); wire.AsError(err) == nil {
+		t.Errorf("another app sees the import: %v", err)
+	}
+}
+
+func TestModes(t *testing.T) {
+	t.Parallel()
+	const before = `{"type":"user","data":{"id":"u","name":"Old","a":1,"b":1,"created_at":"2020-01-01T00:00:00Z"}}
+{"type":"channel","data":{"type":"team","id":"c","created_by":"u","a":1,"b":1,"created_at":"2020-01-01T00:00:00Z"}}
+{"type":"member","data":{"cid":"team:c","user_id":"u","status":"old","created_at":"2020-01-01T00:00:00Z"}}
+{"type":"message","data":{"id":"m","cid":"team:c","user":"u","text":"old","a":1,"b":1,"created_at":"2020-01-01T00:00:00Z"}}
+{"type":"reaction","data":{"message_id":"m","user_id":"u","type":"like","score":1,"created_at":"2020-01-01T00:00:00Z"}}
+`
+	const after = `{"type":"user","data":{"id":"u","name":"New","b":2}}
+{"type":"channel","data":{"type":"team","id":"c","created_by":"u","b":2}}
+{"type":"member","data":{"cid":"team:c","user_id":"u","status":"new","created_at":"2020-01-01T00:00:00Z"}}
+{"type":"message","data":{"id":"m","cid":"team:c","user":"u","text":"new","b":2,"created_at":"2020-01-01T00:00:00Z"}}
+{"type":"reaction","data":{"message_id":"m","user_id":"u","type":"like","score":2,"created_at":"2020-01-01T00:00:00Z"}}
+{"type":"reaction","data":{"message_id":"m","user_id":"u","type":"love","created_at":"2020-01-01T00:00:00Z"}}
+`
+	tests := []struct {
+		options  importer.FileOptions
+		yes, no  []string
+		existing int64
+	}{
+		{importer.FileOptions{}, []string{`"name":"New"`, `"b":2`, `"status":"new"`, `"text":"new"`, `"score":2`, `"love"`,
+			`"id":"u","role":"user","created_at":"2020-01-01T00:00:00Z"`}, []string{`"a":1`, `"b":1`, "old", "Old"}, 0},
+		{importer.FileOptions{MergeCustom: true}, []string{`"name":"New"`, `"a":1,"b":2`, `"status":"new"`, `"text":"new"`}, []string{`"b":1`, "old", "Old"}, 0},
+		{importer.FileOptions{Mode: importer.Insert}, []string{`"name":"Old"`, `"a":1,"b":1`, `"status":"old"`, `"text":"old"`, `"score":1`, `"love"`},
+			[]string{`"b":2`, "new", "New", `"score":2`}, 5},
+	}
+	for _, test := range tests {
+		t.Run(fmt.Sprintf("%+v", test.options), func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			p.mustImport(t, before, importer.FileOptions{})
+			report := p.mustImport(t, after, test.options)
+			if report.Skipped.Existing != test.existing {
+				t.Errorf("%d existing records were left alone, want %d", report.Skipped.Existing, test.existing)
+			}
+			text := p.read(t).text()
+			for _, part := range test.yes {
+				if !strings.Contains(text, part) {
+					t.Errorf("missing %s", part)
+				}
+			}
+			for _, part := range test.no {
+				if strings.Contains(text, part) {
+					t.Errorf("still there: %s", part)
+				}
+			}
+			if t.Failed() {
+				t.Log(text)
+			}
+		})
+	}
+}
+
+// bigFile has more records than one batch holds, in several kinds.
+func bigFile(messages int) string {
+	var b strings.Builder
+	for i := range 50 {
+		fmt.Fprintf(&b, `{"type":"user","data":{"id":"u%d"}}`+"\n", i)
+	}
+	b.WriteString(`{"type":"channel","data":{"type":"team","id":"c","created_by":"u0"}}` + "\n")
+	for i := range 50 {
+		fmt.Fprintf(&b, `{"type":"member","data":{"cid":"team:c","user_id":"u%d","last_read":"2024-01-01T01:00:00Z"}}`+"\n", i)
+	}
+	for i := range messages {
+		fmt.Fprintf(&b, `{"type":"message","data":{"id":"m%d","cid":"team:c","user":"u%d","text":"number %d","created_at":"2024-01-01T%02d:%02d:%02dZ"}}`+"\n",
+			i, i%50, i, i/3600%24, i/60%60, i%60)
+	}
+	for i := range messages / 10 {
+		fmt.Fprintf(&b, `{"type":"reaction","data":{"message_id":"m%d","user_id":"u%d","type":"like"}}`+"\n", i*10, i%50)
+	}
+	return b.String()
+}
+
+var errFault = errors.New("the disk was pulled out")
+
+// faulty is a store whose writes begin to fail after some.
+type faulty struct {
+	store.Store
+	left atomic.Int64
+}
+
+func (f *faulty) Update(ctx context.Context, app int64, fn func(store.Tx) error) error {
+	if f.left.Add(-1) < 0 {
+		return errFault
+	}
+	return f.Store.Update(ctx, app, fn)
+}
+
+// An import that fails between two batches goes on from there, and the result
+// is what it would have been.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	const messages = 12_000
+	file := bigFile(messages)
+	for updates := range int64(4) {
+		t.Run(fmt.Sprint("after ", updates), func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			real := p.Store
+			p.Store = &faulty{Store: real}
+			p.Store.(*faulty).left.Store(updates)
+			id := p.create(t, gzipped(t, file), "", false)
+			r := p.runner()
+			r.Store, r.Attempts = real, 2
+			r.Handlers[task.Import] = func(ctx context.Context, a *task.Attempt) ([]byte, error) {
+				out, err := p.Run(ctx, a)
+				if err != nil && !errors.Is(err, errFault) {
+					t.Errorf("the attempt ended with %v", err)
+				}
+				p.Store.(*faulty).left.Store(1 << 40)
+				return out, err
+			}
+			got, err := r.RunOne(t.Context(), p.app.ID, id)
+			if err != nil || got.Status != store.Completed || got.Attempt != 2 {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			var res struct{ Counts importer.Counts }
+			if err := json.Unmarshal(got.Result, &res); err != nil {
+				t.Fatal(err)
+			}
+			want := importer.Counts{Users: 50, Channels: 1, Members: 50, Reads: 50, Messages: messages, Reactions: messages / 10}
+			if res.Counts != want {
+				t.Errorf("counts %+v, want %+v", res.Counts, want)
+			}
+			if v := p.view(t, id); v.states() != "uploaded>analyzing analyzing>importing importing>completed" {
+				t.Errorf("states %s", v.states())
+			}
+			all := p.read(t).channels[0]
+			if len(all.messages) != messages || len(all.reactions) != messages/10 {
+				t.Errorf("%d messages and %d reactions", len(all.messages), len(all.reactions))
+			}
+			if len(all.reads) != 50 || !strings.Contains(all.reads[0], `"unread_messages":`+fmt.Sprint(8399-167)) {
+				t.Errorf("read states such as %s", all.reads[0])
+			}
+			p.Store = real
+			assertTidy(t, p)
+		})
+	}
+}
+
+// A worker that was killed may have left more behind than its checkpoint says.
+func TestRestartWithoutCheckpoint(t *testing.T) {
+	t.Parallel()
+	file := bigFile(8000)
+	whole, killed := newPlace(t), newPlace(t)
+	id := whole.create(t, file, "", false)
+	whole.run(t, id)
+
+	id = killed.create(t, file, "", false)
+	claimed, err := killed.Store.Claim(t.Context(), "doomed", time.Millisecond, id)
+	if err != nil || claimed == nil {
+		t.Fatal(claimed, err)
+	}
+	real := killed.Store
+	f := &faulty{Store: real}
+	f.left.Store(2)
+	killed.Store = f
+	if _, err := killed.Run(t.Context(), &task.Attempt{Task: *claimed}); !errors.Is(err, errFault) {
+		t.Fatalf("the doomed attempt ended with %v", err)
+	}
+	killed.Store = real
+	got := killed.run(t, id)
+	if got.Status != store.Completed || got.Attempt != 2 {
+		t.Fatalf("%+v", got)
+	}
+	// created_at is the time of the import where the file has none.
+	var a, b []string
+	for _, m := range whole.read(t).channels[0].messages {
+		a = append(a, m[:strings.Index(m, `"user"`)])
+	}
+	for _, m := range killed.read(t).channels[0].messages {
+		b = append(b, m[:strings.Index(m, `"user"`)])
+	}
+	if diff := cmp.Diff(a, b); diff != "" {
+		t.Errorf("-whole +killed:\n%s", diff)
+	}
+}
+
+// A cancel before the first write leaves nothing; after it, the import is
+// finished.
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	id := p.create(t, bigFile(6000), "", false)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(task.ErrCanceled)
+	at, err := p.Store.Task(t.Context(), p.app.ID, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Run(ctx, &task.Attempt{Task: *at}); !errors.Is(err, task.ErrCanceled) {
+		t.Errorf("a canceled check ended with %v", err)
+	}
+	if n := len(p.read(t).users); n != 0 {
+		t.Errorf("it left %d users", n)
+	}
+	assertTidy(t, p)
+
+	p = newPlace(t)
+	id = p.create(t, bigFile(6000), "", false)
+	if at, err = p.Store.Task(t.Context(), p.app.ID, id); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel = context.WithCancelCause(t.Context())
+	p.Store = &hooked{Store: p.Store, before: func() { cancel(task.ErrCanceled) }}
+	if _, err := p.Run(ctx, &task.Attempt{Task: *at}); err != nil {
+		t.Errorf("an import that was canceled while loading ended with %v", err)
+	}
+	if n := len(p.read(t).channels[0].messages); n != 6000 {
+		t.Errorf("%d messages were loaded", n)
+	}
+}
+
+// hooked is a store that calls before each write.
+type hooked struct {
+	store.Store
+	before func()
+}
+
+func (h *hooked) Update(ctx context.Context, app int64, fn func(store.Tx) error) error {
+	h.before()
+	return h.Store.Update(ctx, app, fn)
+}
+
+func TestImportFileTellsProgress(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	var states []importer.State
+	_, err := p.importFile(t.Context(), world, importer.FileOptions{Progress: func(pr importer.Progress) {
+		if !slices.Contains(states, pr.State) {
+			states = append(states, pr.State)
+		}
+	}})
+	if err != nil || len(states) == 0 || states[0] != importer.Uploaded {
+		t.Errorf("%v, %v", states, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.importFile(ctx, world, importer.FileOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a context that has ended: %v", err)
+	}
+	assertTidy(t, p)
+}

@@ -1,0 +1,40 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+)
+
+// binary is the program under test; Build sets it before any test runs.
+var binary string
+
+// Build compiles the program into a temporary folder, with the race detector
+// if the tests have it, and returns what removes it. It is for TestMain.
+func Build() (remove func(), err error) {
+	dir, err := os.MkdirTemp("", "hansard-test-")
+	if err != nil {
+		return nil, err
+	}
+	remove = func() { _ = os.RemoveAll(dir) } // a leftover in the system's temporary folder is no failure
+	name := filepath.Join(dir, "hansard")
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	args := []string{"build", "-o", name}
+	if Race {
+		args = append(args, "-race")
+	}
+	if o := os.Getenv("OVERLAY"); o != "" {
+		args = append(args, "-overlay", o)
+	}
+	cmd := exec.Command("go", append(args, "hansard/cmd/hansard")...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		remove()
+		return nil, fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	binary = name
+	return remove, nil
+}
