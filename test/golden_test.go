@@ -78,8 +78,8 @@ func TestGolden(t *testing.T) {
 	golden(t, "channels.v2.jsonl", v2)
 	sameContent(t, entries(t, v1), lines(t, v2, true))
 
-	window := harness.Request{"cid": launch, "messages_since": "2024-03-18T09:00:00Z", "messages_until": "2024-03-18T11:00:00+01:00"}
-	next := harness.Request{"cid": launch, "messages_since": "2024-03-18T10:00:00Z"}
+	window := harness.Request{"cid": launch, "messages_since": "2024-03-18T08:10:00Z", "messages_until": "2024-03-18T09:20:00+01:00"}
+	next := harness.Request{"cid": launch, "messages_since": "2024-03-18T08:20:00Z"}
 	users := s.Channels(harness.Request{"channels": []harness.Request{window, next}, "version": "v2", "export_users": true})
 	golden(t, "window.users.v2.jsonl", users)
 	checkUsersFirst(t, lines(t, users, true))

@@ -220,12 +220,20 @@ func TestRoundTripOfRealChat(t *testing.T) {
 		}
 	}
 
-	first := store(t, irc)
+	path, err := filepath.Abs(irc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := store(t, path)
 	v2 := fetch(t, first, everything("v2", cids...))
 	checkCounts(t, in, v2)
 	v1 := fetch(t, first, everything("v1", cids...))
 	wantUsers := first.Users(people...)
-	for _, file := range []saved{v2, v1} {
+	files := []saved{v2}
+	if slow {
+		files = append(files, v1)
+	}
+	for _, file := range files {
 		second := store(t, file.path)
 		for version, want := range map[string]saved{"v1": v1, "v2": v2} {
 			if got := second.Completed(second.ExportChannels(everything(version, cids...))); got.Result.SHA256 != want.sha256 {

@@ -59,7 +59,7 @@ func (m *Main) appCreateCommand(asJSON *bool) *cobra.Command {
 		if a.Name == "" {
 			a.Name = a.Key
 		}
-		err := m.withStore(cmd.Context(), data, mayMake, func(s store.Store) error {
+		err := m.withStore(cmd.Context(), data, makeStore, func(s store.Store) error {
 			return createApp(cmd.Context(), s, &a)
 		})
 		if err != nil {
@@ -91,7 +91,7 @@ func (m *Main) appListCommand(asJSON *bool) *cobra.Command {
 	data := bindSettings(c, "data")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		var apps []store.App
-		err := m.withStore(cmd.Context(), data, mustExist, func(s store.Store) (err error) {
+		err := m.withStore(cmd.Context(), data, refuse, func(s store.Store) (err error) {
 			apps, err = s.Apps(cmd.Context())
 			return err
 		})
@@ -125,7 +125,7 @@ func (m *Main) appRotateCommand(asJSON *bool) *cobra.Command {
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
 		var app store.App
-		err := m.withStore(ctx, data, mustExist, func(s store.Store) (err error) {
+		err := m.withStore(ctx, data, refuse, func(s store.Store) (err error) {
 			if app, err = findApp(ctx, s, args[0]); err != nil {
 				return err
 			}
@@ -151,7 +151,7 @@ func (m *Main) appRemoveCommand() *cobra.Command {
 	data := bindSettings(c, "data", "storage")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx, key := cmd.Context(), args[0]
-		return m.withBackend(ctx, data, mustExist, func(b *backend) error {
+		return m.withBackend(ctx, data, refuse, func(b *backend) error {
 			app, err := findApp(ctx, b.store, key)
 			if err != nil {
 				return err

@@ -22,11 +22,13 @@ import (
 	"hansard/internal/worker"
 )
 
-// Whether a command may make a store where there is none. One that only looks
-// must not: a mistyped --data would leave an empty store behind.
+// ifMissing is what to do where there is no store. A command that only looks
+// must not make one: a mistyped --data would leave an empty store behind.
+type ifMissing int
+
 const (
-	mayMake   = true
-	mustExist = false
+	makeStore ifMissing = iota
+	refuse
 )
 
 var errNoStore = errors.New("no store")
@@ -42,8 +44,8 @@ type backend struct {
 }
 
 // openStore opens the store of the data folder.
-func openStore(ctx context.Context, s config.Settings, log *slog.Logger, make bool) (*sqlite.Store, error) {
-	if !make {
+func openStore(ctx context.Context, s config.Settings, log *slog.Logger, missing ifMissing) (*sqlite.Store, error) {
+	if missing == refuse {
 		_, err := os.Stat(filepath.Join(s.Data, sqlite.FileName))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%w in %s: say where with --data", errNoStore, s.Data)
@@ -58,9 +60,9 @@ func openStore(ctx context.Context, s config.Settings, log *slog.Logger, make bo
 
 // openBackend opens what the settings say. publicURL is the base of URLs that
 // are handed out.
-func openBackend(ctx context.Context, s config.Settings, log *slog.Logger, make bool, publicURL string) (_ *backend, err error) {
+func openBackend(ctx context.Context, s config.Settings, log *slog.Logger, missing ifMissing, publicURL string) (_ *backend, err error) {
 	b := &backend{settings: s, log: log}
-	if b.store, err = openStore(ctx, s, log, make); err != nil {
+	if b.store, err = openStore(ctx, s, log, missing); err != nil {
 		return nil, err
 	}
 	opened := b
@@ -129,12 +131,12 @@ func (b *backend) server(enqueued func()) *server.Server {
 }
 
 // withStore loads the settings, opens the store, and closes it after fn.
-func (m *Main) withStore(ctx context.Context, l *config.Loader, make bool, fn func(store.Store) error) error {
+func (m *Main) withStore(ctx context.Context, l *config.Loader, missing ifMissing, fn func(store.Store) error) error {
 	s, err := l.Load()
 	if err != nil {
 		return err
 	}
-	st, err := openStore(ctx, s, quiet(m.logger(s)), make)
+	st, err := openStore(ctx, s, quiet(m.logger(s)), missing)
 	if err != nil {
 		return err
 	}
@@ -142,12 +144,12 @@ func (m *Main) withStore(ctx context.Context, l *config.Loader, make bool, fn fu
 }
 
 // withBackend is withStore for a whole backend.
-func (m *Main) withBackend(ctx context.Context, l *config.Loader, make bool, fn func(*backend) error) error {
+func (m *Main) withBackend(ctx context.Context, l *config.Loader, missing ifMissing, fn func(*backend) error) error {
 	s, err := l.Load()
 	if err != nil {
 		return err
 	}
-	b, err := openBackend(ctx, s, quiet(m.logger(s)), make, "http://"+localHost)
+	b, err := openBackend(ctx, s, quiet(m.logger(s)), missing, "http://"+localHost)
 	if err != nil {
 		return err
 	}

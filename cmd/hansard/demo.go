@@ -40,8 +40,8 @@ through its HTTP API, and print links and curl lines to try.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := m.demo(cmd.Context(), listen, once)
-			if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil {
-				return nil // Ctrl-C is how a demo ends
+			if !once && interrupted(cmd.Context(), err) {
+				err = nil // Ctrl-C is how a demo ends
 			}
 			return err
 		},
@@ -52,7 +52,7 @@ through its HTTP API, and print links and curl lines to try.`,
 }
 
 func (m *Main) demo(ctx context.Context, listen string, once bool) (err error) {
-	ln, err := net.Listen("tcp", listen)
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", listen, err)
 	}
@@ -70,7 +70,7 @@ func (m *Main) demo(ctx context.Context, listen string, once bool) (err error) {
 		MaxChannels: 25, MaxUsers: 25, MaxUserMessages: 10000,
 	}
 	base := "http://" + reachable(ln.Addr())
-	b, err := openBackend(ctx, s, m.logger(s), mayMake, base)
+	b, err := openBackend(ctx, s, m.logger(s), makeStore, base)
 	if err != nil {
 		return err
 	}
@@ -156,9 +156,9 @@ func (d *demo) exports(ctx context.Context) error {
 		label string
 		ask   func() (string, error)
 	}{
-		{"two channels, v1", channels("v1")},
-		{"two channels, v2", channels("v2")},
-		{"two users", func() (string, error) {
+		{"channels, v1", channels("v1")},
+		{"channels, v2", channels("v2")},
+		{"users", func() (string, error) {
 			return c.ExportUsers(ctx, client.UsersRequest{UserIDs: sample.Users()})
 		}},
 	} {
@@ -207,7 +207,7 @@ func (d *demo) print() error {
 	auth := fmt.Sprintf("-H 'Stream-Auth-Type: jwt' -H 'Authorization: %s'", token)
 	query := "?api_key=" + d.app.Key
 	for _, line := range []struct{ what, command string }{
-		{"ask for an export", fmt.Sprintf("curl -s -X POST '%s/export_channels%s' %s -d '{\"channels\":[{\"cid\":\"%s\"}],\"version\":\"v2\"}'",
+		{"ask for an export", fmt.Sprintf("curl -s -X POST '%s/export_channels%s' %s -d '{\"channels\":[{\"cid\":%q}],\"version\":\"v2\"}'",
 			d.base, query, auth, sample.Channels()[0])},
 		{"poll a task", fmt.Sprintf("curl -s '%s/tasks/%s%s' %s", d.base, v2.ID, query, auth)},
 		{"download its file", fmt.Sprintf("curl -s -o channels.jsonl '%s'", v2.Result.URL)},

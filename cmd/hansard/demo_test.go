@@ -33,7 +33,7 @@ func TestDemoServes(t *testing.T) {
 	b := start(t, "demo")
 	out := strings.Join(b.until("Ctrl-C"), "\n")
 	for _, link := range demoLinks(out) {
-		resp, err := http.Get(link) //nolint:noctx // a test of a link
+		resp, err := http.Get(link)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -45,11 +45,7 @@ func (m *Main) exportChannelsCommand(e *exportFlags) *cobra.Command {
 		Short: "Export channels, given by cid such as messaging:general, or by --filter",
 		RunE: func(cmd *cobra.Command, cids []string) error {
 			window := client.Channel{}
-			var err error
-			if window.Since, err = timeFlag("since", since); err != nil {
-				return err
-			}
-			if window.Until, err = timeFlag("until", until); err != nil {
+			if err := errors.Join(timeFlag("since", since, &window.Since), timeFlag("until", until, &window.Until)); err != nil {
 				return err
 			}
 			switch {
@@ -89,15 +85,17 @@ func (m *Main) exportChannelsCommand(e *exportFlags) *cobra.Command {
 	return c
 }
 
-func timeFlag(name, value string) (*time.Time, error) {
+// timeFlag reads a time into t, unless it was not given.
+func timeFlag(name, value string, t **time.Time) error {
 	if value == "" {
-		return nil, nil //nolint:nilnil // not given
+		return nil
 	}
-	t, err := time.Parse(time.RFC3339Nano, value)
+	v, err := time.Parse(time.RFC3339Nano, value)
 	if err != nil {
-		return nil, usageError("--%s must be a time in RFC 3339, such as 2024-03-18T09:30:00Z", name)
+		return usageError("--%s must be a time in RFC 3339, such as 2024-03-18T09:30:00Z", name)
 	}
-	return &t, nil
+	*t = &v
+	return nil
 }
 
 func (m *Main) exportUsersCommand(e *exportFlags) *cobra.Command {

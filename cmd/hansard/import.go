@@ -41,7 +41,7 @@ A file is checked as a whole first: a bad one changes nothing.`,
 			return usageError("--mode must be upsert or insert")
 		}
 		ctx := cmd.Context()
-		return m.withBackend(ctx, loader, mayMake, func(b *backend) error {
+		return m.withBackend(ctx, loader, makeStore, func(b *backend) error {
 			app, err := m.importApp(ctx, b, key)
 			if err != nil {
 				return err
@@ -140,8 +140,10 @@ func (m *Main) load(ctx context.Context, b *backend, app store.App, r io.Reader,
 		}
 	}
 	report, err := b.imports.ImportFile(ctx, app, r, o)
-	if err == nil && loading == nil { // too quick to be seen at work
-		loading = bars.Add("loading "+o.Name, "records")
+	if err == nil { // the last news may be older, or there was none at all
+		if loading == nil {
+			loading = bars.Add("loading "+o.Name, "records")
+		}
 		n := report.Counts
 		all := n.Users + n.Channels + n.Members + n.Reads + n.Messages + n.Reactions + n.Calls
 		loading.Set(all, all)

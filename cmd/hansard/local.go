@@ -52,7 +52,7 @@ func (m *Main) localExporter(ctx context.Context, l *localFlags, key string) (_ 
 		return nil, err
 	}
 	s.MaxChannels, s.MaxUsers, s.MaxUserMessages, s.RateLimit = 0, 0, 0, config.Rate{}
-	b, err := openBackend(ctx, s, quiet(m.logger(s)), mustExist, "http://"+localHost)
+	b, err := openBackend(ctx, s, quiet(m.logger(s)), refuse, "http://"+localHost)
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,6 @@ type background struct {
 	stop   context.CancelFunc
 	code   chan int
 	mu     sync.Mutex
-	out    bytes.Buffer
 	errOut bytes.Buffer
 	lines  chan string
 }

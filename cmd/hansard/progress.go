@@ -24,7 +24,7 @@ func follow(ctx context.Context, c *client.Client, id string, bar *progress.Bar)
 	case t != nil && t.Error != nil:
 		bar.Fail(t.Error.Type)
 	default:
-		bar.Fail("gave up")
+		bar.Fail("no longer waited for")
 	}
 	return t, err
 }

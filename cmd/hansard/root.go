@@ -43,9 +43,6 @@ func usageError(format string, args ...any) error {
 	return fmt.Errorf("%s%w", fmt.Sprintf(format, args...), errUsage)
 }
 
-// errSilent says that the command failed and has said why.
-var errSilent = errors.New("failed")
-
 // Run runs one command and returns the exit code. When ctx ends, or with the
 // first SIGINT or SIGTERM, the command is asked to end; a second signal ends
 // the process at once.
@@ -61,18 +58,21 @@ func (m *Main) Run(ctx context.Context, args []string) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errSilent):
-		return exitFailed
 	case !m.begun || errors.Is(err, errUsage):
 		_, _ = fmt.Fprintf(m.Stderr, "hansard: %s\nRun \"%s --help\" for how it is used.\n", oneLine(err), found(root, args))
 		return exitUsage
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+	case interrupted(ctx, err):
 		_, _ = fmt.Fprintln(m.Stderr, "hansard: interrupted")
 		return exitInterrupted
 	default:
 		_, _ = fmt.Fprintln(m.Stderr, "hansard: "+oneLine(err))
 		return exitFailed
 	}
+}
+
+// interrupted reports whether err is only that the command was asked to end.
+func interrupted(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)))
 }
 
 // found is the command that args lead to, as one would type it.

@@ -33,7 +33,7 @@ flags win over the environment, the environment over the file.`,
 }
 
 func (m *Main) serve(ctx context.Context, s config.Settings) (err error) {
-	ln, err := net.Listen("tcp", s.Listen)
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", s.Listen, err)
 	}
@@ -42,7 +42,7 @@ func (m *Main) serve(ctx context.Context, s config.Settings) (err error) {
 	if public == "" {
 		public = "http://" + reachable(ln.Addr())
 	}
-	b, err := openBackend(ctx, s, m.logger(s), mayMake, public)
+	b, err := openBackend(ctx, s, m.logger(s), makeStore, public)
 	if err != nil {
 		return err
 	}

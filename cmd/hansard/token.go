@@ -44,7 +44,7 @@ HANSARD_API_SECRET, or out of the store in --data, by --api-key.`,
 			if key == "" {
 				key = os.Getenv("HANSARD_API_KEY")
 			}
-			err := m.withStore(cmd.Context(), data, mustExist, func(s store.Store) error {
+			err := m.withStore(cmd.Context(), data, refuse, func(s store.Store) error {
 				app, err := chooseApp(cmd.Context(), s, key)
 				secret = app.Secret
 				return err

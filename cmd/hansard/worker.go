@@ -23,7 +23,7 @@ func (m *Main) workerCommand() *cobra.Command {
 		if s.Workers == 0 {
 			return usageError("--workers must not be 0 here")
 		}
-		b, err := openBackend(ctx, s, m.logger(s), mayMake, s.PublicURL)
+		b, err := openBackend(ctx, s, m.logger(s), makeStore, s.PublicURL)
 		if err != nil {
 			return err
 		}

@@ -54,7 +54,20 @@ type checkpoint struct {
 }
 
 // RunChannels carries out a task of the kind task.ExportChannels.
-func (s *Service) RunChannels(ctx context.Context, a *task.Attempt) (result []byte, err error) {
+func (s *Service) RunChannels(ctx context.Context, a *task.Attempt) ([]byte, error) {
+	result, err := s.runChannels(ctx, a)
+	return result, cause(ctx, err)
+}
+
+// cause prefers the reason why the context ended to what it broke.
+func cause(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func (s *Service) runChannels(ctx context.Context, a *task.Attempt) (result []byte, err error) {
 	j := &job{Service: s, attempt: a, held: map[string]store.Snapshot{}}
 	if err := json.Unmarshal(a.Task.Request, &j.request); err != nil {
 		return nil, fmt.Errorf("the stored request: %w", err)
@@ -165,9 +178,8 @@ func (j *job) begin() error {
 	if r.ExportUsers && r.Version == V2 {
 		j.users = &userSet{}
 	}
-	single := j.filter == nil && len(r.Channels) == 1
 	var direct *format.Buffer
-	if (single || !j.format.Resumable()) && j.users == nil {
+	if j.straight() {
 		direct = &format.Buffer{Sink: func(b []byte) error {
 			_, err := j.out.Write(b)
 			return err
@@ -179,6 +191,23 @@ func (j *job) begin() error {
 		return nil
 	}
 	return j.format.Begin(j.secs)
+}
+
+// spoolAbove is from how many messages on an export of several channels is
+// spooled. Fewer are exported within seconds: starting over costs less than
+// spooling, and one snapshot of all channels does no harm.
+const spoolAbove int64 = 1 << 20
+
+// straight reports whether the file can be written straight through. With
+// users it cannot: who appears is known at the end and stands at the start.
+func (j *job) straight() bool {
+	if !j.format.Resumable() {
+		return true
+	}
+	if j.users != nil || j.filter != nil {
+		return false
+	}
+	return len(j.request.Channels) == 1 || j.total <= cmp.Or(j.SpoolAbove, spoolAbove)
 }
 
 // resume goes on from the checkpoint, if there is one and its files are here.
@@ -239,6 +268,9 @@ func (j *job) usersPath(epoch int64, done int) string {
 // channels exports what the request names, or what the filter finds, one by
 // one.
 func (j *job) channels(ctx context.Context) error {
+	if j.secs.direct != nil && j.filter == nil {
+		return j.together(ctx)
+	}
 	if j.filter == nil {
 		for ; j.done < len(j.request.Channels); j.done++ {
 			if err := j.save(); err != nil {
@@ -287,7 +319,64 @@ func (j *job) next(ctx context.Context) (cid string, err error) {
 	return cid, err
 }
 
-// one exports one entry of the request from one snapshot.
+// source is one entry of the request as of snap.
+func (j *job) source(ctx context.Context, snap store.Snapshot, r *render.Renderer, spec ChannelSpec) (*format.Source, error) {
+	row, err := j.channel(snap, spec.CID)
+	if err != nil {
+		return nil, err
+	}
+	if j.asOf == 0 {
+		j.asOf = snap.AsOf()
+	}
+	return &format.Source{
+		Reader: snap, Render: r, Row: row, Counts: &j.counts,
+		Since: since(spec, &row.Channel, j.request.IncludeTruncated), Until: spec.Until,
+		Progress: j.progress(ctx),
+	}, nil
+}
+
+func (j *job) renderer(snap store.Snapshot) *render.Renderer {
+	r := render.NewBulk(snap)
+	r.Clear = j.request.ClearDeletedText
+	return r
+}
+
+// together exports all entries of the request from one snapshot, step by step,
+// so that everything comes in the order of the file.
+func (j *job) together(ctx context.Context) error {
+	snap, err := j.Store.Snapshot(ctx, j.app.ID)
+	if err != nil {
+		return err
+	}
+	defer j.closeSnapshot(snap)
+	stop := context.AfterFunc(ctx, snap.Interrupt)
+	defer stop()
+	r := j.renderer(snap)
+	sources := make([]*format.Source, len(j.request.Channels))
+	for i, spec := range j.request.Channels {
+		if sources[i], err = j.source(ctx, snap, r, spec); err != nil {
+			return err
+		}
+	}
+	messages := make([]int64, len(sources))
+	for _, step := range j.format.Steps() {
+		for i, src := range sources {
+			before := j.counts.Messages
+			if err := step(src, j.secs); err != nil {
+				return err
+			}
+			messages[i] += j.counts.Messages - before
+		}
+	}
+	for i, spec := range j.request.Channels {
+		if err := j.note(spec.CID, messages[i], snap.AsOf()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one exports one entry of the request from a snapshot of its own.
 func (j *job) one(ctx context.Context, spec ChannelSpec) error {
 	snap, err := j.snapshot(ctx, spec.CID)
 	if err != nil {
@@ -296,32 +385,25 @@ func (j *job) one(ctx context.Context, spec ChannelSpec) error {
 	defer j.release(spec.CID, snap)
 	stop := context.AfterFunc(ctx, snap.Interrupt)
 	defer stop()
-	row, err := j.channel(snap, spec.CID)
-	if err != nil {
-		return cause(ctx, err)
-	}
-	if j.asOf == 0 {
-		j.asOf = snap.AsOf()
-	}
-	r := render.NewBulk(snap)
-	r.Clear = j.request.ClearDeletedText
+	r := j.renderer(snap)
 	if j.users != nil {
 		j.users.begin()
 		r.Seen = j.users.add
 	}
-	before := j.counts.Messages
-	src := &format.Source{
-		Reader: snap, Render: r, Row: row, Counts: &j.counts,
-		Since: since(spec, &row.Channel, j.request.IncludeTruncated), Until: spec.Until,
-		Progress: j.progress(ctx),
+	src, err := j.source(ctx, snap, r, spec)
+	if err != nil {
+		return err
 	}
-	if err := j.format.Channel(src, j.secs); err != nil {
-		return cause(ctx, err)
+	before := j.counts.Messages
+	for _, step := range j.format.Steps() {
+		if err := step(src, j.secs); err != nil {
+			return err
+		}
 	}
 	if j.users != nil {
 		n, err := j.users.write(snap, r, j.secs.To(format.Users))
 		if err != nil {
-			return cause(ctx, err)
+			return err
 		}
 		j.counts.Users += n
 	}
@@ -338,14 +420,6 @@ func (j *job) progress(ctx context.Context) func() error {
 		j.attempt.Progress(j.counts.Messages, max(j.total, j.counts.Messages))
 		return ctx.Err()
 	}
-}
-
-// cause prefers the reason why the context ended to what it broke.
-func cause(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return err
 }
 
 // snapshot opens the snapshot of a channel. Entries of one channel with
@@ -397,7 +471,7 @@ func (j *job) publish(ctx context.Context, key string) ([]byte, error) {
 	w := contextWriter{ctx, j.out}
 	for s := range format.Section(format.Sections) {
 		if err := j.secs.writeTo(w, s); err != nil {
-			return nil, cause(ctx, err)
+			return nil, err
 		}
 	}
 	j.attempt.Progress(j.counts.Messages, j.counts.Messages)

@@ -34,6 +34,10 @@ type Service struct {
 	// CheckpointEvery is how much work a crash may cost an export of several
 	// channels, roughly; 0 means 2 s. Making sections durable is not free.
 	CheckpointEvery time.Duration
+	// SpoolAbove is from how many messages on an export of several channels
+	// is spooled, channel by channel, instead of written straight through
+	// from one snapshot of all; 0 means a million.
+	SpoolAbove int64
 }
 
 // keyLife is how long an Idempotency-Key is remembered (contract section 3).

@@ -18,7 +18,12 @@ import (
 )
 
 // RunUsers carries out a task of the kind task.ExportUsers.
-func (s *Service) RunUsers(ctx context.Context, a *task.Attempt) (result []byte, err error) {
+func (s *Service) RunUsers(ctx context.Context, a *task.Attempt) ([]byte, error) {
+	result, err := s.runUsers(ctx, a)
+	return result, cause(ctx, err)
+}
+
+func (s *Service) runUsers(ctx context.Context, a *task.Attempt) (result []byte, err error) {
 	var r UsersRequest
 	if err := json.Unmarshal(a.Task.Request, &r); err != nil {
 		return nil, fmt.Errorf("the stored request: %w", err)
@@ -109,11 +114,11 @@ func (s *Service) user(ctx context.Context, app store.App, id string, b *format.
 	defer stop()
 	key, _, err := s.countUser(snap, id)
 	if err != nil {
-		return 0, cause(ctx, err)
+		return 0, err
 	}
 	src := &format.Source{Reader: snap, Render: render.NewBulk(snap), Counts: counts, Progress: progress}
 	if err := format.User(src, key, b); err != nil {
-		return 0, cause(ctx, err)
+		return 0, err
 	}
 	return snap.AsOf(), nil
 }

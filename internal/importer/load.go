@@ -1,11 +1,14 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,11 +18,38 @@ import (
 	"hansard/internal/wire"
 )
 
-// A batch is what one transaction writes: about this many records or bytes.
+// A batch is what one transaction writes: at most about this many records or
+// bytes.
 const (
 	batchRecords = 5000
 	batchBytes   = 4 << 20
 )
+
+// pace is how many records the next batch may have. Everybody who writes to
+// the store, the heartbeat of the import's own task too, waits for the batch
+// before theirs, so where writing is slow batches become small.
+type pace struct {
+	most    int64
+	records atomic.Int64
+}
+
+func newPace(most int) *pace {
+	p := &pace{most: int64(cmp.Or(max(most, 0), batchRecords))}
+	p.records.Store(p.most)
+	return p
+}
+
+// took adapts to how long it took to write a batch.
+func (p *pace) took(d time.Duration) {
+	n := p.records.Load()
+	switch {
+	case d > 500*time.Millisecond:
+		n /= 2
+	case d < 200*time.Millisecond:
+		n *= 2
+	}
+	p.records.Store(min(max(n, 50), p.most))
+}
 
 // batchesAhead is how many batches may wait, decoded, for the writer.
 const batchesAhead = 2
@@ -83,6 +113,7 @@ type loading struct {
 	form Form
 	pass int
 	from int64 // records that were loaded before
+	pace *pace
 }
 
 // loads says how many passes a form takes.
@@ -104,9 +135,11 @@ func load(ctx context.Context, s *scan.Scanner, now chat.Time, l loading, write 
 	})
 	group.Go(func() error {
 		for b := range batches {
+			began := time.Now()
 			if err := write(ctx, b); err != nil {
 				return err
 			}
+			l.pace.took(time.Since(began))
 		}
 		return nil
 	})
@@ -132,7 +165,7 @@ func decodeBatches(ctx context.Context, s *scan.Scanner, now chat.Time, l loadin
 				return changed(err)
 			}
 		}
-		if done := err != nil; done && b.records > 0 || b.records >= batchRecords || b.bytes >= batchBytes {
+		if done := err != nil; done && b.records > 0 || b.records >= l.pace.records.Load() || b.bytes >= batchBytes {
 			select {
 			case out <- b:
 			case <-ctx.Done():

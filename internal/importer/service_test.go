@@ -261,7 +261,7 @@ func bigFile(messages int) string {
 	}
 	b.WriteString(`{"type":"channel","data":{"type":"team","id":"c","created_by":"u0"}}` + "\n")
 	for i := range 50 {
-		fmt.Fprintf(&b, `{"type":"member","data":{"cid":"team:c","user_id":"u%d","last_read":"2024-01-01T01:00:00Z"}}`+"\n", i)
+		fmt.Fprintf(&b, `{"type":"member","data":{"cid":"team:c","user_id":"u%d","last_read":"2024-01-01T00:10:00Z"}}`+"\n", i)
 	}
 	for i := range messages {
 		fmt.Fprintf(&b, `{"type":"message","data":{"id":"m%d","cid":"team:c","user":"u%d","text":"number %d","created_at":"2024-01-01T%02d:%02d:%02dZ"}}`+"\n",
@@ -292,12 +292,14 @@ func (f *faulty) Update(ctx context.Context, app int64, fn func(store.Tx) error)
 // is what it would have been.
 func TestResume(t *testing.T) {
 	t.Parallel()
-	const messages = 12_000
+	const messages = 1200
+	const unread = 1199 - 600 - 11 // of user u0: after 600 s, less their own
 	file := bigFile(messages)
 	for updates := range int64(4) {
 		t.Run(fmt.Sprint("after ", updates), func(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t)
+			p.BatchRecords = 500
 			real := p.Store
 			p.Store = &faulty{Store: real}
 			p.Store.(*faulty).left.Store(updates)
@@ -331,7 +333,7 @@ func TestResume(t *testing.T) {
 			if len(all.messages) != messages || len(all.reactions) != messages/10 {
 				t.Errorf("%d messages and %d reactions", len(all.messages), len(all.reactions))
 			}
-			if len(all.reads) != 50 || !strings.Contains(all.reads[0], `"unread_messages":`+fmt.Sprint(8399-167)) {
+			if len(all.reads) != 50 || !strings.Contains(all.reads[0], `"unread_messages":`+fmt.Sprint(unread)) {
 				t.Errorf("read states such as %s", all.reads[0])
 			}
 			p.Store = real
@@ -343,8 +345,9 @@ func TestResume(t *testing.T) {
 // A worker that was killed may have left more behind than its checkpoint says.
 func TestRestartWithoutCheckpoint(t *testing.T) {
 	t.Parallel()
-	file := bigFile(8000)
+	file := bigFile(800)
 	whole, killed := newPlace(t), newPlace(t)
+	killed.BatchRecords = 300
 	id := whole.create(t, file, "", false)
 	whole.run(t, id)
 
@@ -383,7 +386,7 @@ func TestRestartWithoutCheckpoint(t *testing.T) {
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	id := p.create(t, bigFile(6000), "", false)
+	id := p.create(t, bigFile(600), "", false)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(task.ErrCanceled)
 	at, err := p.Store.Task(t.Context(), p.app.ID, id)
@@ -399,7 +402,7 @@ func TestCancel(t *testing.T) {
 	assertTidy(t, p)
 
 	p = newPlace(t)
-	id = p.create(t, bigFile(6000), "", false)
+	id = p.create(t, bigFile(600), "", false)
 	if at, err = p.Store.Task(t.Context(), p.app.ID, id); err != nil {
 		t.Fatal(err)
 	}
@@ -408,7 +411,7 @@ func TestCancel(t *testing.T) {
 	if _, err := p.Run(ctx, &task.Attempt{Task: *at}); err != nil {
 		t.Errorf("an import that was canceled while loading ended with %v", err)
 	}
-	if n := len(p.read(t).channels[0].messages); n != 6000 {
+	if n := len(p.read(t).channels[0].messages); n != 600 {
 		t.Errorf("%d messages were loaded", n)
 	}
 }

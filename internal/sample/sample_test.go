@@ -166,12 +166,14 @@ func TestHasABitOfEverything(t *testing.T) {
 		has["user of a team"] = has["user of a team"] || len(u.Teams) > 0
 		has["deleted user"] = has["deleted user"] || u.DeletedAt != 0
 	}
-	for _, name := range []string{"channel of type messaging", "channel of type team", "channel of type livestream",
+	for _, name := range []string{
+		"channel of type messaging", "channel of type team", "channel of type livestream",
 		"distinct channel", "soft-deleted channel", "truncated channel", "message of type regular", "message of type reply",
 		"message of type system", "thread reply", "reply shown in channel", "quote", "deleted message", "pinned message",
 		"silent message", "attachments", "mention", "custom fields", "code block", "right-to-left", "CJK",
 		"truncated message", "edited message", "2.50", "number beyond 2^53", "call with participants", "read state",
-		"user of a team", "deleted user"} {
+		"user of a team", "deleted user",
+	} {
 		if !has[name] {
 			t.Errorf("the sample has no %s", name)
 		}

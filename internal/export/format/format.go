@@ -53,9 +53,8 @@ func (b *Buffer) FlushAll() error {
 	return err
 }
 
-// Out gives the buffers of the sections. A format must ask for sections in
-// file order within a channel, Reactions and Users aside: when a file has a
-// single channel, asking for the next section ends the one before.
+// Out gives the buffers of the sections. Where a file is written straight
+// through, all but Reactions are one and the same.
 type Out interface {
 	To(s Section) *Buffer
 }
@@ -79,8 +78,6 @@ type Source struct {
 	Until    chat.Time
 	Counts   *Counts
 	Progress func() error // after each message; its error ends the export
-
-	prefix []byte // scratch memory of the formats
 }
 
 // Messages calls fn with the messages to export.
@@ -95,12 +92,17 @@ func (s *Source) Messages(fn func(*store.MessageRow) error) error {
 	})
 }
 
+// Step is a part of what a format adds for a channel.
+type Step func(src *Source, out Out) error
+
 // Format lays out a channels export.
 type Format interface {
 	// Begin starts the file.
 	Begin(out Out) error
-	// Channel adds a channel.
-	Channel(src *Source, out Out) error
+	// Steps are done for every channel, in this order. Doing the first step
+	// for all channels, then the second for all and so on, gives the file in
+	// its order, Reactions aside.
+	Steps() []Step
 	// End ends the file after its last channel.
 	End(out Out) error
 	// Resumable reports whether a new Format can go on after any channel,

@@ -21,8 +21,11 @@ func (*V1) Begin(out Out) error {
 	return nil
 }
 
-// Channel adds the channel's object.
-func (f *V1) Channel(src *Source, out Out) (err error) {
+// Steps is one: channels stand one after the other.
+func (f *V1) Steps() []Step { return []Step{f.channel} }
+
+// channel adds the channel's object.
+func (f *V1) channel(src *Source, out Out) (err error) {
 	b := out.To(Messages)
 	if f.More {
 		b.B = append(b.B, ',')

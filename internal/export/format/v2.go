@@ -3,6 +3,7 @@ package format
 import (
 	"encoding/binary"
 
+	"hansard/internal/chat"
 	"hansard/internal/store"
 	"hansard/internal/wire"
 )
@@ -23,8 +24,10 @@ func (V2) Begin(Out) error { return nil }
 // End does nothing.
 func (V2) End(Out) error { return nil }
 
-// Channel adds the channel's lines.
-func (V2) Channel(src *Source, out Out) (err error) {
+// Steps go through the types of lines.
+func (V2) Steps() []Step { return []Step{channel, members, reads, messages} }
+
+func channel(src *Source, out Out) (err error) {
 	b := out.To(Channels)
 	b.B = append(b.B, `{"type":"channel","data":`...)
 	if b.B, err = src.Render.Channel(b.B, &src.Row); err != nil {
@@ -32,29 +35,24 @@ func (V2) Channel(src *Source, out Out) (err error) {
 	}
 	b.B = append(b.B, "}\n"...)
 	src.Counts.Channels++
-
-	// What every line of this channel begins with after its type.
-	p := append(src.prefix[:0], `,"data":{"channel_cid":`...)
-	p = wire.AppendString(p, src.Row.Channel.CID())
-	p = append(p, `,"channel_type":`...)
-	p = wire.AppendString(p, src.Row.Channel.Type)
-	p = append(p, `,"channel_id":`...)
-	p = wire.AppendString(p, src.Row.Channel.ID)
-	src.prefix = p
-
-	if err := members(src, out.To(Members)); err != nil {
-		return err
-	}
-	if err := reads(src, out.To(Reads)); err != nil {
-		return err
-	}
-	return messages(src, out.To(Messages), out.To(Reactions))
+	return b.Flush()
 }
 
-func members(src *Source, b *Buffer) error {
+// prefix is what a line of this channel begins with after its type.
+func prefix(typ string, c *chat.Channel) []byte {
+	p := append([]byte(`{"type":`), wire.AppendString(nil, typ)...)
+	p = append(p, `,"data":{"channel_cid":`...)
+	p = wire.AppendString(p, c.CID())
+	p = append(p, `,"channel_type":`...)
+	p = wire.AppendString(p, c.Type)
+	p = append(p, `,"channel_id":`...)
+	return wire.AppendString(p, c.ID)
+}
+
+func members(src *Source, out Out) error {
+	b, head := out.To(Members), prefix("member", &src.Row.Channel)
 	return src.Reader.Members(src.Row.Key, func(row *store.MemberRow) (err error) {
-		b.B = append(b.B, `{"type":"member"`...)
-		b.B = append(b.B, src.prefix...)
+		b.B = append(b.B, head...)
 		at := len(b.B)
 		if b.B, err = src.Render.Member(b.B, row, src.Row.CreatedBy); err != nil {
 			return err
@@ -65,11 +63,10 @@ func members(src *Source, b *Buffer) error {
 	})
 }
 
-func reads(src *Source, b *Buffer) error {
+func reads(src *Source, out Out) error {
+	b, head := out.To(Reads), append(prefix("read", &src.Row.Channel), `,"user_id":`...)
 	return src.Reader.Reads(src.Row.Key, func(row *store.ReadRow) (err error) {
-		b.B = append(b.B, `{"type":"read"`...)
-		b.B = append(b.B, src.prefix...)
-		b.B = append(b.B, `,"user_id":`...)
+		b.B = append(b.B, head...)
 		if b.B, err = src.Render.UserID(b.B, row.User); err != nil {
 			return err
 		}
@@ -92,10 +89,9 @@ func joinObject(line []byte, at int) []byte {
 
 // messages is the hot loop of a v2 export. Reactions, which stand after all
 // messages, are written on the way.
-func messages(src *Source, b, reactions *Buffer) error {
-	head := append([]byte(`{"type":"message"`), src.prefix...)
-	head = append(head, `,"user_id":`...)
-	reactionHead := append([]byte(`{"type":"reaction"`), src.prefix...)
+func messages(src *Source, out Out) error {
+	b, head := out.To(Messages), append(prefix("message", &src.Row.Channel), `,"user_id":`...)
+	reactions, reactionHead := out.To(Reactions), prefix("reaction", &src.Row.Channel)
 	return src.Messages(func(row *store.MessageRow) (err error) {
 		b.B = append(b.B, head...)
 		if b.B, err = src.Render.UserID(b.B, row.User); err != nil {

@@ -1,0 +1,4 @@
+package progress
+
+// NewGroup is New with a clock of one's own.
+var NewGroup = newGroup
