@@ -65,6 +65,9 @@ func (m *Main) exportChannelsCommand(e *exportFlags) *cobra.Command {
 				ch.CID = cid
 				r.Channels = append(r.Channels, ch)
 			}
+			if r.Version == "" && (r.Format == "csv" || r.Format == "parquet") {
+				r.Version = "v2" // the only one that has them
+			}
 			r.Compression, r.EncryptTo, r.IdempotencyKey = e.compression, e.encryptTo, e.idempotency
 			return m.export(cmd.Context(), e, "channels", func(ctx context.Context, c *client.Client) (string, error) {
 				return c.ExportChannels(ctx, r)
@@ -76,7 +79,7 @@ func (m *Main) exportChannelsCommand(e *exportFlags) *cobra.Command {
 	f.StringVar(&until, "until", "", "only messages created before this time (RFC 3339)")
 	f.StringVar(&filter, "filter", "", "every channel that fits this filter (JSON) instead of a list; {} is all")
 	f.StringVar(&r.Version, "version", "", "v1 (one JSON array, the default) or v2 (JSON lines)")
-	f.StringVar(&r.Format, "format", "", "json (the default), csv or parquet (both need v2)")
+	f.StringVar(&r.Format, "format", "", "json (the default), csv or parquet")
 	f.StringSliceVar(&r.IncludeFields, "include-fields", nil, "the columns of a csv or parquet file, in their order")
 	f.BoolVar(&r.IncludeTruncatedMessages, "include-truncated-messages", false, "also messages from before a truncation")
 	f.BoolVar(&r.IncludeSoftDeletedChannels, "include-soft-deleted-channels", false, "also channels that are soft-deleted")

@@ -63,6 +63,9 @@ func (s *Server) cancelTask(r *Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	if !t.Cancel && !t.Status.Final() {
+		return Answer{}, wire.Errorf(wire.CodeBadInput, "the import has begun to load and can no longer be canceled: it never leaves half a file")
+	}
 	return s.answerTask(r, t)
 }
 

@@ -339,8 +339,9 @@ type Tasks interface {
 	// Finish ends an attempt. ErrLeaseLost if the epoch is no longer current.
 	Finish(ctx context.Context, id string, epoch int64, o Outcome) error
 	// CancelTask asks a running task to stop, and fails a task that is not
-	// running at once with errJSON. A final task is left as it is. It returns
-	// the task afterwards, or ErrNotFound.
+	// running at once with errJSON. A final task is left as it is, and so is an
+	// import that has a checkpoint: it has begun to write, and half of it must
+	// not stay. It returns the task afterwards, or ErrNotFound.
 	CancelTask(ctx context.Context, app int64, id string, errJSON []byte) (*Task, error)
 	// Owners lists the owners of running tasks.
 	Owners(ctx context.Context) ([]string, error)

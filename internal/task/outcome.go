@@ -18,18 +18,28 @@ func (r *Runner) outcome(t *store.Task, result []byte, err, cause error) store.O
 	switch {
 	case err == nil:
 		return store.Outcome{Status: store.Completed, Result: result}
-	case errors.Is(cause, ErrCanceled):
+	case errors.Is(cause, ErrCanceled) && !committed(t):
 		return failed(Canceled())
 	case errors.As(err, &failure):
 		return failed(failure)
-	case errors.Is(cause, ErrShutdown):
+	case errors.Is(cause, ErrShutdown), errors.Is(err, ErrShutdown):
 		return store.Outcome{Status: store.Waiting, Refund: true}
-	case t.Attempt < r.attempts():
+	case t.Attempt < r.attempts(), committed(t) && t.Attempt < committedAttempts:
 		return store.Outcome{Status: store.Pending, Delay: r.pause(t.Attempt)}
 	default:
 		return failed(explain(t, err))
 	}
 }
+
+// committed reports whether a task has begun to change chat data: it must be
+// gone through with, since half of an import is worse than none or all of it.
+// An import's first checkpoint is written before its first change; the store
+// refuses to cancel it from then on.
+func committed(t *store.Task) bool { return t.Kind == Import && len(t.Checkpoint) > 0 }
+
+// committedAttempts is how often a committed task is tried: with the pauses
+// between, for longer than a full disk or a lost network should last.
+const committedAttempts = 500
 
 func failed(f *Failure) store.Outcome {
 	return store.Outcome{Status: store.Failed, Error: f.JSON()}
@@ -49,6 +59,9 @@ func (r *Runner) pause(attempt int) time.Duration {
 // explain puts the last error of a task into words for those who poll it. What
 // is not recognised stays in the log: an error's text may speak of internals.
 func explain(t *store.Task, err error) *Failure {
+	if committed(t) {
+		return Failf("InternalError", "The import could not be finished in %d attempts, and part of it is loaded. The server's log has the reason under task %s. Importing the same file again completes it.", t.Attempt, t.ID)
+	}
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return Failf("StorageFull", "There is no space left where the server keeps its files (%d attempts). Make room and start the task again.", t.Attempt)

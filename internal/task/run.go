@@ -47,6 +47,9 @@ func (r *Runner) attempt(ctx context.Context, t *store.Task, claimed time.Time) 
 
 	o := store.Outcome{Status: store.Waiting, Refund: true}
 	if ended {
+		if c := a.Current().Checkpoint; c != nil {
+			t.Checkpoint = c
+		}
 		o = r.outcome(t, result, err, context.Cause(work))
 	}
 	finish, done := context.WithCancel(context.Background())
@@ -91,9 +94,9 @@ func report(log *slog.Logger, o store.Outcome, err error, took time.Duration) {
 // fenced off by the epoch.
 func (r *Runner) handle(ctx, work context.Context, a *Attempt, log *slog.Logger) (result []byte, err error, ended bool) {
 	switch t := &a.Task; {
-	case t.Cancel: // asked for while nobody ran it
+	case t.Cancel && !committed(t): // asked for while nobody ran it
 		return nil, Canceled(), true
-	case t.Attempt > r.begun():
+	case t.Attempt > r.begun() && !committed(t):
 		return nil, Failf("InternalError", "The workers that ran this task stopped unexpectedly, %d times in all.", t.Attempt-1), true
 	case r.Handlers[t.Kind] == nil:
 		return nil, fmt.Errorf("no handler for tasks of kind %q", t.Kind), true

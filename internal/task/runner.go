@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-var defaultPauses = []time.Duration{time.Second, 10 * time.Second}
+var defaultPauses = []time.Duration{time.Second, 10 * time.Second, 30 * time.Second}
 
 // Runner claims tasks and runs them. The fields must not change once it runs;
 // those that are zero take the defaults.

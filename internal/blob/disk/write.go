@@ -100,7 +100,7 @@ func (w *writer) commit(publish func() error) error {
 		err = publish()
 	}
 	if err != nil {
-		w.remove()
+		_ = w.remove() // what it cannot remove, Sweep will
 		return w.failed(err)
 	}
 	w.store.live.Delete(w.tmp)

@@ -164,16 +164,19 @@ func (s *Store) ListTasks(ctx context.Context, q store.TaskQuery) ([]store.Task,
 
 // CancelTask asks a running task to stop and fails one that is not running. A
 // task whose lease has run out counts as not running: its worker, should it
-// still be there, finds its epoch gone.
+// still be there, finds its epoch gone. An import that has a checkpoint has
+// begun to write and stays as it is: it must be gone through with.
 func (s *Store) CancelTask(ctx context.Context, app int64, id string, errJSON []byte) (*store.Task, error) {
 	var t *store.Task
 	err := s.write(ctx, func(c *lite.Conn) (err error) {
 		now := s.now()
-		err = c.Exec(`UPDATE tasks SET cancel = 1 WHERE id = $1 AND app = $2 AND status = 'running' AND due_at > $3`, id, app, now)
+		err = c.Exec(`UPDATE tasks SET cancel = 1 WHERE id = $1 AND app = $2 AND status = 'running' AND due_at > $3
+			AND NOT (kind = 'import' AND checkpoint IS NOT NULL)`, id, app, now)
 		if err == nil && c.Changes() == 0 {
 			err = c.Exec(`UPDATE tasks SET status = 'failed', error = $3, cancel = 1, epoch = epoch + 1, owner = '',
 				due_at = NULL, checkpoint = NULL, updated_at = $4
-				WHERE id = $1 AND app = $2 AND status NOT IN ('completed', 'failed')`, id, app, errJSON, now)
+				WHERE id = $1 AND app = $2 AND status NOT IN ('completed', 'failed')
+				AND NOT (kind = 'import' AND checkpoint IS NOT NULL)`, id, app, errJSON, now)
 		}
 		if err == nil {
 			t, err = taskOf(c, app, id)

@@ -354,6 +354,26 @@ func runFencing(t *testing.T, open Open) {
 }
 
 func runCancel(t *testing.T, open Open) {
+	t.Run("ImportThatHasBegunToWrite", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		a := newApp(t, o.Store, "a")
+		if _, err := o.Store.Enqueue(t.Context(), &store.Task{ID: "t", App: a.ID, Kind: "import", Request: []byte(`{}`)}, nil); err != nil {
+			t.Fatal(err)
+		}
+		claimed := claim(t, o.Store, "w")
+		p := store.Progress{Checkpoint: []byte(`{"phase":"load"}`)}
+		if _, err := o.Store.Heartbeat(t.Context(), "t", claimed.Epoch, lease, p); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // running, and after its worker died
+			got, err := o.Store.CancelTask(t.Context(), a.ID, "t", []byte(`{}`))
+			if err != nil || got.Cancel || got.Status.Final() {
+				t.Fatalf("was canceled: %+v, %v", got, err)
+			}
+			o.Advance(2 * lease)
+		}
+	})
 	canceled := []byte(`{"type":"Canceled","description":"…"}`)
 	cancel := func(t *testing.T, s store.Tasks, app int64, id string) *store.Task {
 		t.Helper()

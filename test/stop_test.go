@@ -1,0 +1,142 @@
+package test_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"hansard/test/harness"
+)
+
+// long is a request that takes some seconds: one channel over and over, each
+// time from another second on, and packed.
+func long(messages int) harness.Request {
+	times := 25
+	if harness.Race {
+		times = 6
+	}
+	list := make([]harness.Request, times)
+	for i := range list {
+		since := time.Date(2024, 1, 1, 0, 0, i, 0, time.UTC)
+		list[i] = harness.Request{"cid": "messaging:room-0", "messages_since": since}
+	}
+	return harness.Request{"channels": list, "version": "v2", "compression": "gzip"}
+}
+
+// running waits until a task has got somewhere, and fails the test if it is
+// over by then.
+func running(t *testing.T, s *harness.Server, id string) {
+	t.Helper()
+	var task *harness.Task
+	harness.Until(t, harness.Patience, "getting on: task "+id, func() bool {
+		task = s.Task(id)
+		return task.Final() || task.Status == "running" && task.Progress.Done > 0
+	})
+	if task.Final() {
+		t.Fatalf("task %s was over too soon: %+v", id, task)
+	}
+}
+
+// TestTerminated: a server that is asked to end hands its running export back
+// and exits with 0; the next one completes it.
+func TestTerminated(t *testing.T) {
+	t.Parallel()
+	chat := harness.Chat{Users: 20, Channels: 1, Messages: 15_000, Text: 300}
+	s := store(t, madeUp(t, chat))
+	want := s.Completed(s.ExportChannels(long(chat.Messages))).Result.SHA256
+	id := s.ExportChannels(long(chat.Messages))
+	running(t, s, id)
+	s.Stop() // checks exit code and time
+	if left := harness.Files(t, filepath.Join(s.Data, "files", ".tmp")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+
+	idle := harness.Start(t, s.Data, "--workers", "0")
+	if task := idle.Task(id); task.Status != "waiting" || task.Result != nil || task.Error != nil {
+		t.Errorf("handed back: %+v", task)
+	}
+	idle.Stop()
+	s = s.Restart()
+	if task := s.Completed(id); task.Result.SHA256 != want {
+		t.Error("other bytes than the same export left in peace")
+	} else {
+		s.Download(task)
+	}
+}
+
+// TestCanceled: a running export stops within two seconds and leaves nothing;
+// one that waits stops at once; one that is over stays as it is.
+func TestCanceled(t *testing.T) {
+	t.Parallel()
+	chat := harness.Chat{Users: 20, Channels: 1, Messages: 15_000, Text: 300}
+	s := store(t, madeUp(t, chat), "--workers", "1")
+	short := harness.Request{"channels": specs(chat.CIDs()...), "version": "v2"}
+	over := s.Completed(s.ExportChannels(short))
+	run := s.ExportChannels(long(chat.Messages))
+	wait := s.ExportChannels(short)
+	running(t, s, run)
+
+	canceled := func(id string, within time.Duration) {
+		t.Helper()
+		s.Must("POST", "/tasks/"+id+"/cancel", nil, nil)
+		var task *harness.Task
+		harness.Until(t, within, "canceled", func() bool {
+			task = s.Task(id)
+			return task.Final()
+		})
+		if task.Status != "failed" || task.Error == nil || task.Error.Type != "Canceled" || task.Result != nil {
+			t.Errorf("canceled: %+v, error %+v", task, task.Error)
+		}
+	}
+	canceled(wait, 500*time.Millisecond)
+	canceled(run, 2*time.Second)
+	harness.Until(t, 2*time.Second, "rid of what was written", func() bool {
+		return len(harness.Files(t, filepath.Join(s.Data, "files", ".tmp"))) == 0
+	})
+	s.Must("POST", "/tasks/"+over.ID+"/cancel", nil, nil)
+	if again := s.Task(over.ID); again.Status != "completed" {
+		t.Errorf("canceling a completed task made it %s", again.Status)
+	}
+	left(t, s.Data, []*harness.Task{over})
+}
+
+// TestRetention: a task past its retention is unknown at once, and its file
+// goes soon.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	chat := harness.Chat{Users: 3, Channels: 1, Messages: 10, Text: 20}
+	const retention = 2 * time.Second
+	s := store(t, madeUp(t, chat), "--retention", retention.String())
+	task := s.Completed(s.ExportChannels(harness.Request{"channels": specs(chat.CIDs()...)}))
+	end := task.UpdatedAt.Add(retention)
+	if late := task.Result.ExpiresAt.Sub(end); late > 0 {
+		t.Errorf("the URL outlives the file by %s", late)
+	}
+	gone := func() bool {
+		resp, err := s.Do("GET", "/tasks/"+task.ID, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Status != 404 && time.Now().After(end.Add(100*time.Millisecond)) {
+			t.Fatalf("the task is still there %s after its retention", time.Since(end))
+		}
+		return resp.Status == 404
+	}
+	harness.Until(t, harness.Patience, "gone", gone)
+	if early := time.Until(end); early > 0 {
+		t.Errorf("the task was gone %s before its retention", early)
+	}
+	harness.Until(t, 5*time.Second, "purged", func() bool {
+		return len(harness.Files(t, filepath.Join(s.Data, "files"))) == 0
+	})
+	if resp, err := harness.Fetch("GET", task.Result.URL, nil); err != nil || resp.Status < 400 {
+		t.Errorf("the URL of a purged file: %+v, %v", resp, err)
+	}
+	var list struct{ Tasks []harness.Task }
+	s.Must("GET", "/tasks", nil, &list)
+	for _, other := range list.Tasks {
+		if other.ID == task.ID {
+			t.Error("the task is still listed")
+		}
+	}
+}
