@@ -268,10 +268,13 @@ func (l *line) cutFlat(t *testing.T, number int) {
 // checkBytes checks what holds for every JSON file, byte by byte.
 func checkBytes(t *testing.T, file []byte) {
 	t.Helper()
+	if bytes.HasPrefix(file, []byte("\ufeff")) {
+		t.Fatal("the file begins with a byte order mark")
+	}
 	if len(file) == 0 || file[len(file)-1] != '\n' {
 		t.Fatal("the file does not end with a newline")
 	}
-	if i := bytes.IndexAny(file, "<>&\r\u2028\u2029\ufeff"); i >= 0 {
+	if i := bytes.IndexAny(file, "<>&\r\u2028\u2029"); i >= 0 {
 		t.Fatalf("byte %d must have been escaped: %q", i, file[max(0, i-40):min(len(file), i+10)])
 	}
 }

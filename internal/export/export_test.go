@@ -507,3 +507,62 @@ func (w *failingWriter) Write(p []byte) (int, error) {
 	}
 	return w.Writer.Write(p)
 }
+
+func TestFilter(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, id := range []string{"a", "b", "c", "d"} {
+		f.channel(id, 2)
+	}
+	f.update(func(tx store.Tx) error {
+		c := chat.Channel{Type: "team", ID: "red", CreatedBy: "bob", CreatedAt: 2e15, UpdatedAt: 2e15, Team: "red"}
+		key, err := tx.PutChannel(&c)
+		if err != nil {
+			return err
+		}
+		if err := tx.PutMember(key, &chat.Member{UserID: "dora", ChannelRole: "channel_member", CreatedAt: 2e15, UpdatedAt: 2e15}); err != nil {
+			return err
+		}
+		_, err = tx.PutChannel(&chat.Channel{Type: "messaging", ID: "b", CreatedBy: "alice", CreatedAt: 1e15, UpdatedAt: 1e15, DeletedAt: 2e15})
+		return err
+	})
+	f.service.Limits.Channels = 1 // does not bind filters
+	for filter, want := range map[string]string{
+		`{}`:                                    "messaging:a messaging:c messaging:d team:red",
+		`{"type":"messaging"}`:                  "messaging:a messaging:c messaging:d",
+		`{"members":{"$in":["dora","nobody"]}}`: "team:red",
+		`{"created_by_id":"bob","team":"red"}`:  "team:red",
+		`{"cid":{"$gt":"messaging:c"},"created_at":{"$lt":"2020-01-01T00:00:00Z"}}`: "messaging:d",
+		`{"last_message_at":{"$exists":false}}`:                                     "team:red",
+		`{"type":"gaming"}`:                                                         "",
+	} {
+		r, file := f.run(f.task(`{"filter":` + filter + `,"version":"v2"}`))
+		var got []string
+		for line := range bytes.Lines(file) {
+			var l struct {
+				Type string
+				Data struct{ CID string }
+			}
+			if err := json.Unmarshal(line, &l); err != nil {
+				t.Fatal(err)
+			}
+			if l.Type == "channel" {
+				got = append(got, l.Data.CID)
+			}
+		}
+		if strings.Join(got, " ") != want || r.Counts.Channels != int64(len(got)) {
+			t.Errorf("%s: got %v, counted %d; want %s", filter, got, r.Counts.Channels, want)
+		}
+	}
+	if _, file := f.run(f.task(`{"filter":{"cid":"messaging:b"},"include_soft_deleted_channels":true}`)); !bytes.Contains(file, []byte(`"deleted_at"`)) {
+		t.Error("a soft-deleted channel is missing in v1")
+	}
+	for _, body := range []string{
+		`{"filter":{"color":"red"}}`, `{"filter":[]}`, `{"filter":{},"channels":[{"cid":"messaging:a"}]}`, `{"filter":{"type":{"$regex":"x"}}}`,
+	} {
+		_, err := f.service.RequestChannels(t.Context(), f.app, []byte(body), "")
+		if e := wire.AsError(err); e == nil || e.Code != wire.CodeBadInput || e.Fields["filter"] == "" {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
