@@ -49,10 +49,6 @@ func TestEdges(t *testing.T) {
 			t.Errorf("%q is not cleared", text)
 		}
 	}
-	golden(t, "edge.fields.csv", s.Channels(harness.Request{
-		"channels": specs(edge), "version": "v2", "format": "csv", "include_truncated_messages": true,
-		"include_fields": []string{"id", "text", "html", "mml", "command", "i18n", "attachments", "reaction_scores", "pinned_by", "secret_custom", "poll"},
-	}))
 	people := []string{"ada", "bob", "cyn@x_y!z-1"}
 	own := s.Users(people...)
 	golden(t, "edge.users.jsonl", own)

@@ -3,11 +3,14 @@ package test_test
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"encoding/csv"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +19,7 @@ import (
 	"hansard/test/harness"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 )
 
 func golden(t *testing.T, name string, got []byte) {
@@ -106,26 +110,58 @@ func TestGolden(t *testing.T) {
 		}
 	}
 
-	table := s.Channels(harness.Request{"channels": specs(firmware, launch), "version": "v2", "format": "csv"})
-	golden(t, "channels.csv", table)
-	sameRows(t, table, lines(t, s.Channels(harness.Request{"channels": specs(firmware, launch), "version": "v2"}), true))
-	golden(t, "fields.csv", s.Channels(harness.Request{
-		"channels": specs(general), "version": "v2", "format": "csv",
-		"include_fields": []string{"created_at", "user_name", "html", "text", "reaction_groups", "pinned_by", "reading", "id"},
-	}))
-
 	people := s.Users(sample.Users()...)
 	golden(t, "users.jsonl", people)
 	checkPeople(t, lines(t, people, false), sample.Users())
+
+	for _, id := range sample.Users() {
+		sameUser(t, s, id, lines(t, s.Users(id), false))
+	}
 
 	task := s.Completed(s.ExportChannels(harness.Request{"channels": specs(general, launch), "version": "v2"}))
 	golden(t, "channels.manifest.json", manifest(t, s.Get(task.Result.ManifestURL), task, v2))
 	task = s.Completed(s.ExportUsers(sample.Users()...))
 	golden(t, "users.manifest.json", manifest(t, s.Get(task.Result.ManifestURL), task, people))
 
-	// The same data gives the same bytes.
-	if again := s.Channels(harness.Request{"channels": specs(general, launch)}); !bytes.Equal(again, v1) {
-		t.Error("the same export gave other bytes")
+	// The same data gives the same bytes, packed or not, whichever dialect asks.
+	equal(t, "the same export", v1, s.Channels(harness.Request{"channels": specs(general, launch)}))
+	for _, packing := range []string{"gzip", "zstd"} {
+		packed := s.Channels(harness.Request{"channels": specs(general, launch), "version": "v2", "compression": packing})
+		equal(t, packing, v2, unpack(t, packing, packed))
+	}
+	var answer struct {
+		ID string `json:"task_id"`
+	}
+	from, to := time.Date(2024, 3, 18, 8, 10, 0, 0, time.UTC), time.Date(2024, 3, 18, 8, 20, 0, 0, time.UTC)
+	s.Must("POST", "/api/v2/chat/export_channels", harness.Request{
+		"version": "v2", "export_users": true, "filter": nil, "include_fields": nil, "unheard_of": 1,
+		"channels": []harness.Request{{"type": "livestream", "id": "petrel-launch", "messages_since": from.UnixNano(), "messages_until": to.UnixNano()}, next},
+	}, &answer)
+	equal(t, "the v2 dialect", users, s.Download(s.Completed(answer.ID)))
+}
+
+// TestGoldenTables is TestGolden for tables.
+func TestGoldenTables(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, t.TempDir())
+	s.Import(sample.File())
+	s.Import(testdata(t, "edge.jsonl"))
+	table := s.Channels(harness.Request{"channels": specs(firmware, launch), "version": "v2", "format": "csv"})
+	sameRows(t, table, lines(t, s.Channels(harness.Request{"channels": specs(firmware, launch), "version": "v2"}), true))
+	golden(t, "channels.csv", table)
+	golden(t, "fields.csv", s.Channels(harness.Request{
+		"channels": specs(general), "version": "v2", "format": "csv",
+		"include_fields": []string{"created_at", "user_name", "html", "text", "reaction_groups", "pinned_by", "reading", "id"},
+	}))
+	golden(t, "edge.fields.csv", s.Channels(harness.Request{
+		"channels": specs(edge), "version": "v2", "format": "csv", "include_truncated_messages": true,
+		"include_fields": []string{"id", "text", "html", "mml", "command", "i18n", "attachments", "reaction_scores", "pinned_by", "secret_custom", "poll"},
+	}))
+	resp, err := s.Do("POST", "/export_channels", harness.Request{
+		"channels": specs(general), "version": "v2", "format": "csv", "include_fields": []string{"id", "no_such_column"},
+	})
+	if err != nil || resp.Status != 400 || !bytes.Contains(resp.Body, []byte("no_such_column")) {
+		t.Errorf("an unknown column: %v %+v", err, resp)
 	}
 }
 
@@ -318,6 +354,79 @@ func sameRows(t *testing.T, table []byte, ls []line) {
 	if len(rows) > 0 {
 		t.Errorf("%d rows more than messages", len(rows))
 	}
+}
+
+// sameUser: what is answered at once about a user is what the file says, but
+// for calls, and with null for the user in all that is theirs.
+func sameUser(t *testing.T, s *harness.Server, id string, ls []line) {
+	t.Helper()
+	var got struct {
+		User                json.RawMessage
+		Messages, Reactions []json.RawMessage
+	}
+	s.Must("GET", "/users/"+id+"/export", nil, &got)
+	all := map[string][]string{"user": {string(got.User)}}
+	for _, m := range got.Messages {
+		all["message"] = append(all["message"], string(m))
+	}
+	for _, r := range got.Reactions {
+		all["reaction"] = append(all["reaction"], string(r))
+	}
+	want := map[string][]string{}
+	for _, l := range ls {
+		if l.Type == "call" {
+			continue
+		}
+		fs, err := fields(l.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, f := range fs {
+			if f.key == "user" {
+				fs[i].value = json.RawMessage("null")
+			}
+		}
+		want[l.Type] = append(want[l.Type], object(fs))
+	}
+	if diff := gocmp.Diff(want, all); diff != "" {
+		t.Errorf("file (-) and answer (+) about %s:\n%.3000s", id, diff)
+	}
+}
+
+// object puts fields together again.
+func object(fs []field) string {
+	var b strings.Builder
+	for i, f := range fs {
+		b.WriteString([]string{"{", ","}[min(i, 1)])
+		b.WriteString(strconv.Quote(f.key) + ":") // the sample's keys have nothing to escape
+		b.Write(f.value)
+	}
+	return b.String() + "}"
+}
+
+// unpack undoes a compression.
+func unpack(t *testing.T, packing string, b []byte) []byte {
+	t.Helper()
+	var r io.Reader
+	var err error
+	switch packing {
+	case "gzip":
+		r, err = gzip.NewReader(bytes.NewReader(b))
+	case "zstd":
+		var z *zstd.Decoder
+		if z, err = zstd.NewReader(bytes.NewReader(b)); err == nil {
+			defer z.Close()
+		}
+		r = z
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // manifest checks a manifest against its task and file, and takes out what

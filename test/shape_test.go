@@ -47,7 +47,8 @@ var shapes = map[string]shape{
 	"entry":      {keys: keys(`channel:channel messages:messages members:members read?:reads`), closed: true},
 	"manifest": {keys: keys(`task_id:string app:string kind:string version:string format:string as_of:time size:int
 		sha256:string compression:string encryption:string counts:counts channels:manifestchannels created_by:string`), closed: true},
-	"counts":          {keys: keys(`channels:int members:int messages:int reactions:int users:int`), closed: true},
+	"counts": {keys: keys(`channels:int members:int messages:int reactions:int users:int
+		calls?:int`), closed: true},
 	"manifestchannel": {keys: keys(`cid:string messages:int as_of:time`), closed: true},
 }
 

@@ -37,13 +37,13 @@ func get(field string) (filter.Value, error) {
 func TestMatch(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]bool{
-		`{}`:                                     true,
-		`{"type":"messaging"}`:                   true,
-		`{"type":"team"}`:                        false,
-		`{"type":{"$in":["team","messaging"]}}`:  true,
-		`{"type":{"$nin":["team","messaging"]}}`: false,
-		`{"type":{"$ne":"team"},"n":{"$gt":6,"$lt":8}}`: true,
-		`{"type":{"$ne":"team"},"n":{"$gt":6,"$lt":7}}`: false,
+		`{}`:                                                                true,
+		`{"type":"messaging"}`:                                              true,
+		`{"type":"team"}`:                                                   false,
+		`{"type":{"$in":["team","messaging"]}}`:                             true,
+		`{"type":{"$nin":["team","messaging"]}}`:                            false,
+		`{"type":{"$ne":"team"},"n":{"$gt":6,"$lt":8}}`:                     true,
+		`{"type":{"$ne":"team"},"n":{"$gt":6,"$lt":7}}`:                     false,
 		`{"n":{"$gte":7}}`:                                                  true,
 		`{"n":{"$lte":6}}`:                                                  false,
 		`{"team":{"$exists":false}}`:                                        true,

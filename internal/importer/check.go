@@ -78,7 +78,8 @@ type checker struct {
 // check reads the file to its end and checks it. A file with problems gives
 // them and a nil error; an error says that the check could not be made.
 func check(ctx context.Context, s *scan.Scanner, now chat.Time, dir string, limit int,
-	view func(func(store.Reader) error) error, progress func(records int64)) (plan, problems, error) {
+	view func(func(store.Reader) error) error, progress func(records int64),
+) (plan, problems, error) {
 	c := &checker{table: refs.New(dir, limit), users: newSeen()}
 	c.parser = &parser{scan: s, now: now, embeddedReactions: func() bool { return c.order.form().embeddedReactions() }}
 	err := c.read(ctx, progress)

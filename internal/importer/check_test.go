@@ -30,74 +30,104 @@ func TestBadFiles(t *testing.T) {
 		{"not JSON", "hello\n", []string{`line 1, column 1: the JSON is not valid here`}},
 		{"empty", "", []string{`line 1, column 1: the file is empty`}},
 		{"unknown type", `{"type":"cat","data":{}}`, []string{
-			`line 1, column 9: type must be user, device, future_channel_ban, channel, member, read, message, reaction or call`}},
+			`line 1, column 9: type must be user, device, future_channel_ban, channel, member, read, message, reaction or call`,
+		}},
 		{"missing id", `{"type":"user","data":{"name":"x"}}`, []string{`line 1, column 23: id is required`}},
 		{"wrong type of a field", `{"type":"user","data":{"id":"u","banned":"yes"}}`, []string{
-			`line 1, column 42: banned must be true or false, not a string`}},
+			`line 1, column 42: banned must be true or false, not a string`,
+		}},
 		{"bad time", `{"type":"user","data":{"id":"u","created_at":"yesterday"}}`, []string{
-			`line 1, column 46: created_at must be a time in RFC 3339, such as 2021-02-17T08:17:49.745857Z`}},
+			`line 1, column 46: created_at must be a time in RFC 3339, such as 2021-02-17T08:17:49.745857Z`,
+		}},
 		{"bad id", `{"type":"user","data":{"id":"a b"}}`, []string{
-			`line 1, column 29: id must be made of a-z, A-Z, 0-9, @, _, ! and -`}},
+			`line 1, column 29: id must be made of a-z, A-Z, 0-9, @, _, ! and -`,
+		}},
 		{"duplicate key", `{"type":"user","data":{"id":"u","x":1,"x":2}}`, []string{`line 1, column 39: x is given twice`}},
 		{"nested syntax error", `{"type":"user","data":{"id":"u","x":[1,}}}`, []string{
-			`line 1, column 40: the value is not valid JSON`}},
+			`line 1, column 40: the value is not valid JSON`,
+		}},
 		{"invalid UTF-8", "{\"type\":\"user\",\"data\":{\"id\":\"u\",\"name\":\"\xc3\x28\"}}", []string{
-			`line 1, column 41: the value is not valid UTF-8`}},
+			`line 1, column 41: the value is not valid UTF-8`,
+		}},
 		{"NUL in a string", "{\"type\":\"user\",\"data\":{\"id\":\"u\",\"name\":\"a\x00\"}}", []string{
-			`line 1, column 42: the value is not valid JSON`}},
+			`line 1, column 42: the value is not valid JSON`,
+		}},
 		{"id twice", world + `{"type":"message","data":{"id":"p","cid":"team:c","user":"u"}}`, []string{
-			`line 6, column 32: id is already given on line 4`}},
+			`line 6, column 32: id is already given on line 4`,
+		}},
 		{"member twice", world[:strings.Index(world, `{"type":"message"`)] +
 			strings.Repeat(`{"type":"member","data":{"cid":"team:c","user_id":"u"}}`+"\n", 2), []string{
-			`line 5, column 51: user_id is already given on line 4`}},
+			`line 5, column 51: user_id is already given on line 4`,
+		}},
 		{"reaction twice", world + strings.Repeat(`{"type":"reaction","data":{"message_id":"p","user_id":"u","type":"like"}}`+"\n", 2), []string{
-			`line 7, column 66: type is already given on line 6`}},
+			`line 7, column 66: type is already given on line 6`,
+		}},
 		{"out of order", world + `{"type":"user","data":{"id":"late"}}` + "\n" + `{"type":"channel","data":{"type":"team","id":"e","created_by":"late"}}`, []string{
 			`line 6, column 9: type user must come before message`,
-			`line 7, column 9: type channel must come before message`}},
+			`line 7, column 9: type channel must come before message`,
+		}},
 		{"unknown author", world + prefix + `{"id":"m","cid":"team:c","user":{"id":"x"}}}`, []string{
-			`line 6, column 58: user names the user x, which is neither in the file nor in the store`}},
+			`line 6, column 58: user names the user x, which is neither in the file nor in the store`,
+		}},
 		{"unknown author by id", world + prefix + `{"id":"m","user_id":"x","cid":"team:c"}}`, []string{
-			`line 6, column 46: user names the user x, which is neither in the file nor in the store`}},
+			`line 6, column 46: user names the user x, which is neither in the file nor in the store`,
+		}},
 		{"unknown mention, twice", world + prefix + `{"id":"m","cid":"team:c","user":"u","mentioned_users":["x"]}}` + "\n" +
 			prefix + `{"id":"n","cid":"team:c","user":"u","mentioned_users":["u","x"]}}`, []string{
 			`line 6, column 80: mentioned_users names the user x, which is neither in the file nor in the store`,
-			`line 7, column 80: mentioned_users names the user x, which is neither in the file nor in the store`}},
+			`line 7, column 80: mentioned_users names the user x, which is neither in the file nor in the store`,
+		}},
 		{"unknown pinner", world + prefix + `{"id":"m","cid":"team:c","user":"u","pinned":true,"pinned_by":"x"}}`, []string{
-			`line 6, column 88: pinned_by names the user x, which is neither in the file nor in the store`}},
+			`line 6, column 88: pinned_by names the user x, which is neither in the file nor in the store`,
+		}},
 		{"unknown channel", world + prefix + `{"id":"m","cid":"team:x","user":"u"}}`, []string{
-			`line 6, column 42: cid names the channel team:x, which is neither in the file nor in the store`}},
+			`line 6, column 42: cid names the channel team:x, which is neither in the file nor in the store`,
+		}},
 		{"no channel", world + prefix + `{"id":"m","user":"u"}}`, []string{
-			`line 6, column 26: cid is required, or channel_type and channel_id`}},
+			`line 6, column 26: cid is required, or channel_type and channel_id`,
+		}},
 		{"unknown creator", `{"type":"channel","data":{"type":"team","id":"c","created_by":"x"}}`, []string{
-			`line 1, column 63: created_by names the user x, which is neither in the file nor in the store`}},
+			`line 1, column 63: created_by names the user x, which is neither in the file nor in the store`,
+		}},
 		{"unknown member of a distinct channel", `{"type":"user","data":{"id":"u"}}` + "\n" +
 			`{"type":"channel","data":{"type":"team","member_ids":["u","x"],"created_by":"u"}}`, []string{
-			`line 2, column 54: member_ids names the user x, which is neither in the file nor in the store`}},
+			`line 2, column 54: member_ids names the user x, which is neither in the file nor in the store`,
+		}},
 		{"unknown parent", world + prefix + `{"id":"m","cid":"team:c","user":"u","parent_id":"x"}}`, []string{
-			`line 6, column 74: parent_id names the message x, which is neither in the file nor in the store`}},
+			`line 6, column 74: parent_id names the message x, which is neither in the file nor in the store`,
+		}},
 		{"parent in another channel", world + prefix + `{"id":"m","cid":"team:d","user":"u","parent_id":"p"}}`, []string{
-			`line 6, column 74: parent_id names a message of another channel`}},
+			`line 6, column 74: parent_id names a message of another channel`,
+		}},
 		{"parent is a reply", world + prefix + `{"id":"m","cid":"team:c","user":"u","parent_id":"r"}}`, []string{
-			`line 6, column 74: parent_id names a message that is itself a reply`}},
+			`line 6, column 74: parent_id names a message that is itself a reply`,
+		}},
 		{"unknown message", world + `{"type":"reaction","data":{"message_id":"x","user_id":"u","type":"like"}}`, []string{
-			`line 6, column 41: message_id names the message x, which is neither in the file nor in the store`}},
+			`line 6, column 41: message_id names the message x, which is neither in the file nor in the store`,
+		}},
 		{"a bad record is blamed once", `{"type":"user","data":{"id":"x","role":1}}` + "\n" +
 			`{"type":"channel","data":{"type":"team","id":"c","created_by":"x"}}`, []string{
-			`line 1, column 40: role must be a string, not a number`}},
+			`line 1, column 40: role must be a string, not a number`,
+		}},
 		{"call without creator", world + `{"type":"call","data":{"type":"t","id":"c"}}`, []string{
-			`line 6, column 23: created_by is required`}},
+			`line 6, column 23: created_by is required`,
+		}},
 		{"pretty array", "[\n  {\n    \"type\": \"user\",\n    \"item\": {\n      \"id\": \"u\",\n      \"role\": 7\n    }\n  }\n]", []string{
-			`line 6, column 15: role must be a string, not a number`}},
+			`line 6, column 15: role must be a string, not a number`,
+		}},
 		{"array cut off", `[{"type":"user","data":{"id":"u"}},{"type":"us`, []string{
-			`line 1, column 47: the file ends in the middle of its array`}},
+			`line 1, column 47: the file ends in the middle of its array`,
+		}},
 		{"v1 export without its channel", `[{"messages":[{"id":"m","user":{"id":"u","created_at":"2024-01-01T00:00:00Z"}}]}]`, []string{
-			`line 1, column 15: channel must stand before the lists of its messages and members`}},
+			`line 1, column 15: channel must stand before the lists of its messages and members`,
+		}},
 		{"bad user inside a v1 message", `[{"channel":{"cid":"team:c"},"messages":[{"id":"m","user":{"id":"u","created_at":"2024-01-01T00:00:00Z","role":1}}]}]`, []string{
-			`line 1, column 112: role must be a string, not a number`}},
+			`line 1, column 112: role must be a string, not a number`,
+		}},
 		{"message in two channels of an export", `[{"channel":{"cid":"team:c"},"messages":[{"id":"m","user":{"id":"u","created_at":"2024-01-01T00:00:00Z"}}]},` +
 			`{"channel":{"cid":"team:d"},"messages":[{"id":"m","user":{"id":"u"}}]}]`, []string{
-			`line 1, column 155: id is already given on line 1, in another channel`}},
+			`line 1, column 155: id is already given on line 1, in another channel`,
+		}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -68,8 +68,7 @@ func (p *place) mustImport(t testing.TB, file string, o importer.FileOptions) *i
 	t.Helper()
 	report, err := p.importFile(t.Context(), file, o)
 	if err != nil {
-		var bad *importer.FileError
-		if errors.As(err, &bad) {
+		if bad, ok := errors.AsType[*importer.FileError](err); ok {
 			t.Fatalf("import failed: %v\n%v", err, bad.Problems)
 		}
 		t.Fatalf("import failed: %v", err)

@@ -148,7 +148,7 @@ func load(ctx context.Context, s *scan.Scanner, now chat.Time, l loading, write 
 
 func decodeBatches(ctx context.Context, s *scan.Scanner, now chat.Time, l loading, out chan<- *batch) error {
 	p := &parser{scan: s, now: now, embeddedReactions: l.form.embeddedReactions}
-	for i := int64(0); i < l.from; i++ {
+	for range int64(l.from) {
 		if err := p.skip(); err != nil {
 			return changed(err)
 		}
@@ -222,7 +222,8 @@ func (b *batch) add(r *record, l loading, users *seen) error {
 		b.skipped.FutureChannelBans++
 	case kindChannel:
 		b.channels = append(b.channels, channelEntry{
-			channel: r.channel.Channel, members: slices.Clone(r.members), undated: r.undated})
+			channel: r.channel.Channel, members: slices.Clone(r.members), undated: r.undated,
+		})
 	case kindMember:
 		b.members = append(b.members, r.member)
 	case kindRead:

@@ -30,8 +30,7 @@ func fieldPos(rec *scan.Record, names []string) scan.Pos {
 
 // problem adds a decoder's error about a part of the record.
 func (c *checker) problem(err error, base int64) {
-	var field *wire.FieldError
-	if errors.As(err, &field) {
+	if field, ok := errors.AsType[*wire.FieldError](err); ok {
 		c.problems.add(fieldProblem(c.rec, base, field))
 		return
 	}

@@ -86,8 +86,7 @@ type parser struct {
 func (p *parser) next() (*record, error) {
 	rec, err := p.scan.Next()
 	if err != nil {
-		var bad *scan.Error
-		if errors.As(err, &bad) {
+		if bad, ok := errors.AsType[*scan.Error](err); ok {
 			return nil, &badRecord{Problem: problemAt(bad.Pos, bad.Field, "%s", bad.Reason)}
 		}
 		return nil, err
@@ -101,8 +100,7 @@ func (p *parser) next() (*record, error) {
 	*out = record{rec: rec, kind: k, reactions: out.reactions[:0], members: out.members[:0]}
 	p.emb.Reset()
 	if err := p.decode(out); err != nil {
-		var field *wire.FieldError
-		if errors.As(err, &field) {
+		if field, ok := errors.AsType[*wire.FieldError](err); ok {
 			return nil, &badRecord{Problem: fieldProblem(rec, 0, field), partly: out}
 		}
 		return nil, err

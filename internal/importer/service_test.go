@@ -220,11 +220,17 @@ func TestModes(t *testing.T) {
 		yes, no  []string
 		existing int64
 	}{
-		{importer.FileOptions{}, []string{`"name":"New"`, `"b":2`, `"status":"new"`, `"text":"new"`, `"score":2`, `"love"`,
-			`"id":"u","role":"user","created_at":"2020-01-01T00:00:00Z"`}, []string{`"a":1`, `"b":1`, "old", "Old"}, 0},
+		{importer.FileOptions{}, []string{
+			`"name":"New"`, `"b":2`, `"status":"new"`, `"text":"new"`, `"score":2`, `"love"`,
+			`"id":"u","role":"user","created_at":"2020-01-01T00:00:00Z"`,
+		}, []string{`"a":1`, `"b":1`, "old", "Old"}, 0},
 		{importer.FileOptions{MergeCustom: true}, []string{`"name":"New"`, `"a":1,"b":2`, `"status":"new"`, `"text":"new"`}, []string{`"b":1`, "old", "Old"}, 0},
-		{importer.FileOptions{Mode: importer.Insert}, []string{`"name":"Old"`, `"a":1,"b":1`, `"status":"old"`, `"text":"old"`, `"score":1`, `"love"`},
-			[]string{`"b":2`, "new", "New", `"score":2`}, 5},
+		{
+			importer.FileOptions{Mode: importer.Insert},
+			[]string{`"name":"Old"`, `"a":1,"b":1`, `"status":"old"`, `"text":"old"`, `"score":1`, `"love"`},
+			[]string{`"b":2`, "new", "New", `"score":2`},
+			5,
+		},
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%+v", test.options), func(t *testing.T) {

@@ -33,8 +33,10 @@ func TestSendReaction(t *testing.T) {
 	f.want(v, map[string]any{"👍": 1.0, "sad": 1.0}, "message", "reaction_counts")
 
 	f.put(func(tx store.Tx) error {
-		return tx.PutMessage(&chat.Message{ID: "dead", CID: "messaging:general", UserID: "ann", Type: chat.Regular,
-			Text: "x", CreatedAt: chat.TimeOf(f.time()), UpdatedAt: chat.TimeOf(f.time()), DeletedAt: chat.TimeOf(f.time())})
+		return tx.PutMessage(&chat.Message{
+			ID: "dead", CID: "messaging:general", UserID: "ann", Type: chat.Regular,
+			Text: "x", CreatedAt: chat.TimeOf(f.time()), UpdatedAt: chat.TimeOf(f.time()), DeletedAt: chat.TimeOf(f.time()),
+		})
 	})
 	for _, tt := range []struct {
 		body  string

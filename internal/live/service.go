@@ -27,8 +27,7 @@ func (s *Service) now() chat.Time {
 // refuse makes the answer to a request of an error about a part of its body,
 // which stands at the path prefix.
 func refuse(err error, prefix string) error {
-	var f *wire.FieldError
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*wire.FieldError](err); ok {
 		return f.AsError(prefix)
 	}
 	return err

@@ -25,8 +25,10 @@ func TestUpsertUsers(t *testing.T) {
 	// Replacing: what is not named goes, the age of the user stays.
 	v = f.must(f.users, `{"users":{"ann":{"id":"ann","created_at":"2001-01-01T00:00:00Z","banned":true,"custom":{"pet":null}}}}`)
 	ann := get(v, "users", "ann").(map[string]any)
-	want := map[string]any{"id": "ann", "role": "user", "created_at": "2026-03-01T12:00:00Z",
-		"updated_at": "2026-03-01T12:01:00Z", "banned": false, "online": false, "pet": nil}
+	want := map[string]any{
+		"id": "ann", "role": "user", "created_at": "2026-03-01T12:00:00Z",
+		"updated_at": "2026-03-01T12:01:00Z", "banned": false, "online": false, "pet": nil,
+	}
 	if diff := cmp.Diff(want, ann); diff != "" {
 		t.Error(diff)
 	}

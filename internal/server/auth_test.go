@@ -81,10 +81,21 @@ func TestEveryEndpointAsksForAToken(t *testing.T) {
 	t.Parallel()
 	bothDialects(t, nil, func(t *testing.T, r *rig) {
 		for _, e := range [][2]string{
-			{"POST", "/export_channels"}, {"GET", "/export_channels/x"}, {"POST", "/export/users"}, {"GET", "/users/x/export"},
-			{"GET", "/tasks"}, {"GET", "/tasks/x"}, {"POST", "/tasks/x/cancel"},
-			{"POST", "/import_urls"}, {"POST", "/imports"}, {"GET", "/imports"}, {"GET", "/imports/x"},
-			{"POST", "/users"}, {"POST", "/channels/a/b/query"}, {"POST", "/channels/a/b/message"}, {"POST", "/messages/x/reaction"},
+			{"POST", "/export_channels"},
+			{"GET", "/export_channels/x"},
+			{"POST", "/export/users"},
+			{"GET", "/users/x/export"},
+			{"GET", "/tasks"},
+			{"GET", "/tasks/x"},
+			{"POST", "/tasks/x/cancel"},
+			{"POST", "/import_urls"},
+			{"POST", "/imports"},
+			{"GET", "/imports"},
+			{"GET", "/imports/x"},
+			{"POST", "/users"},
+			{"POST", "/channels/a/b/query"},
+			{"POST", "/channels/a/b/message"},
+			{"POST", "/messages/x/reaction"},
 		} {
 			for _, claims := range []auth.Claims{{}, {UserID: "ann"}} {
 				req := r.request(r.app, e[0], r.path(e[1]), nil)

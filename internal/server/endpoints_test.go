@@ -54,13 +54,17 @@ func (r *rig) run(scenarios []scenario) {
 func TestExportRequests(t *testing.T) {
 	t.Parallel()
 	bad := func(name, body string, has ...string) scenario {
-		return scenario{name: name, method: "POST", path: "/export_channels", body: body, status: 400,
-			has: append(has, `"code":4`, `ExportChannels failed with error: \"`), hasNot: []string{"task_id"}}
+		return scenario{
+			name: name, method: "POST", path: "/export_channels", body: body, status: 400,
+			has: append(has, `"code":4`, `ExportChannels failed with error: \"`), hasNot: []string{"task_id"},
+		}
 	}
 	one := `{"channels":[{"type":"messaging","id":"general"}],`
-	missing := scenario{name: "unknown channels", method: "POST", path: "/export_channels", status: 404,
+	missing := scenario{
+		name: "unknown channels", method: "POST", path: "/export_channels", status: 404,
 		body: `{"channels":[{"cid":"messaging:general"},{"cid":"messaging:x"},{"cid":"messaging:y"}]}`,
-		has:  []string{`"code":16`, `"exception_fields":{"messaging:x":"`, `"messaging:y":"`}, hasNot: []string{`"messaging:general":"`, "task_id"}}
+		has:  []string{`"code":16`, `"exception_fields":{"messaging:x":"`, `"messaging:y":"`}, hasNot: []string{`"messaging:general":"`, "task_id"},
+	}
 	scenarios := []scenario{
 		bad("no body", ``),
 		bad("half a body", `{"channels":`),
@@ -86,8 +90,10 @@ func TestExportRequests(t *testing.T) {
 		bad("unknown compression", one+`"compression":"rar"}`, "compression"),
 		bad("no recipient", one+`"encrypt_to":"me"}`, "encrypt_to"),
 		missing,
-		{name: "deleted channel", method: "POST", path: "/export_channels", body: `{"channels":[{"cid":"messaging:old"}]}`,
-			status: 404, has: []string{`"code":16`, `"messaging:old":"`}},
+		{
+			name: "deleted channel", method: "POST", path: "/export_channels", body: `{"channels":[{"cid":"messaging:old"}]}`,
+			status: 404, has: []string{`"code":16`, `"messaging:old":"`},
+		},
 	}
 	taken := []scenario{
 		{name: "plain", body: `{"channels":[{"type":"messaging","id":"general"}]}`},
@@ -113,8 +119,10 @@ func TestExportRequests(t *testing.T) {
 func TestUserExports(t *testing.T) {
 	t.Parallel()
 	bad := func(name, body string, has ...string) scenario {
-		return scenario{name: name, method: "POST", path: "/export/users", body: body, status: 400,
-			has: append(has, `"code":4`, `ExportUsers failed with error: \"`), hasNot: []string{"task_id"}}
+		return scenario{
+			name: name, method: "POST", path: "/export/users", body: body, status: 400,
+			has: append(has, `"code":4`, `ExportUsers failed with error: \"`), hasNot: []string{"task_id"},
+		}
 	}
 	scenarios := []scenario{
 		bad("no body", ``),
@@ -126,11 +134,15 @@ func TestUserExports(t *testing.T) {
 		bad("a number", `{"user_ids":[7]}`, "user_ids[0]"),
 		bad("an empty id", `{"user_ids":[""]}`, "user_ids[0]"),
 		bad("path tricks", `{"user_ids":["../ann"]}`, "user_ids[0]"),
-		{name: "unknown", method: "POST", path: "/export/users", body: `{"user_ids":["ann","x","y"]}`, status: 404,
-			has: []string{`"code":16`, `"x":"`, `"y":"`}, hasNot: []string{`"ann":"`}},
+		{
+			name: "unknown", method: "POST", path: "/export/users", body: `{"user_ids":["ann","x","y"]}`, status: 404,
+			has: []string{`"code":16`, `"x":"`, `"y":"`}, hasNot: []string{`"ann":"`},
+		},
 		{name: "twice", method: "POST", path: "/export/users", body: `{"user_ids":["ann","ann","bob"]}`, status: 201, has: []string{`"task_id":"`}},
-		{name: "at once", method: "GET", path: "/users/ann/export", status: 200,
-			has: []string{`{"user":{"id":"ann"`, `"messages":[{"id":"m1"`, `"user":null`, `"reactions":[]`, `41.50`}},
+		{
+			name: "at once", method: "GET", path: "/users/ann/export", status: 200,
+			has: []string{`{"user":{"id":"ann"`, `"messages":[{"id":"m1"`, `"user":null`, `"reactions":[]`, `41.50`},
+		},
 		{name: "nobody at once", method: "GET", path: "/users/nobody/export", status: 404, has: []string{`"code":16`}},
 		{name: "tricks at once", method: "GET", path: "/users/..%2Fann/export", status: 404, has: []string{`"code":16`}},
 	}
@@ -152,30 +164,52 @@ func TestDataEndpoints(t *testing.T) {
 	bothDialects(t, nil, func(t *testing.T, r *rig) {
 		r.people()
 		r.run([]scenario{
-			{name: "users", method: "POST", path: "/users", body: `{"users":{"kim":{"id":"kim","custom":{"pet":"cat"}}}}`, status: 201,
-				has: []string{`{"users":{"kim":{"id":"kim"`, `"membership_deletion_task_id":""`, `"pet":"cat"`}},
-			{name: "no users", method: "POST", path: "/users", body: `{"users":{}}`, status: 400,
-				has: []string{`"code":4`, `UpdateUsers failed with error: \"users`, `"exception_fields":{"users":"`}},
-			{name: "channel", method: "POST", path: "/channels/team/x/query", body: `{"data":{"created_by":{"id":"ann"}}}`, status: 201,
-				has: []string{`"cid":"team:x"`, `"watcher_count":0`, `"membership":null`}},
+			{
+				name: "users", method: "POST", path: "/users", body: `{"users":{"kim":{"id":"kim","custom":{"pet":"cat"}}}}`, status: 201,
+				has: []string{`{"users":{"kim":{"id":"kim"`, `"membership_deletion_task_id":""`, `"pet":"cat"`},
+			},
+			{
+				name: "no users", method: "POST", path: "/users", body: `{"users":{}}`, status: 400,
+				has: []string{`"code":4`, `UpdateUsers failed with error: \"users`, `"exception_fields":{"users":"`},
+			},
+			{
+				name: "channel", method: "POST", path: "/channels/team/x/query", body: `{"data":{"created_by":{"id":"ann"}}}`, status: 201,
+				has: []string{`"cid":"team:x"`, `"watcher_count":0`, `"membership":null`},
+			},
 			{name: "channel again, without a body", method: "POST", path: "/channels/team/x/query", status: 201, has: []string{`"cid":"team:x"`}},
-			{name: "nobody's channel", method: "POST", path: "/channels/team/y/query", body: `{}`, status: 400,
-				has: []string{`"code":4`, "must be provided when using server side auth"}},
+			{
+				name: "nobody's channel", method: "POST", path: "/channels/team/y/query", body: `{}`, status: 400,
+				has: []string{`"code":4`, "must be provided when using server side auth"},
+			},
 			{name: "channel of tricks", method: "POST", path: "/channels/team/%2e%2e/query", body: `{"data":{"created_by_id":"ann"}}`, status: 400, has: []string{`"code":4`}},
-			{name: "message", method: "POST", path: "/channels/messaging/general/message",
-				body: `{"message":{"id":"m2","text":"hi","user_id":"bob","mood":2.50}}`, status: 201, has: []string{`{"message":{"id":"m2"`, `"mood":2.50`}},
-			{name: "message again", method: "POST", path: "/channels/messaging/general/message",
-				body: `{"message":{"id":"m2","text":"hi","user_id":"bob"}}`, status: 400, has: []string{`"code":4`, "m2"}},
-			{name: "message to nowhere", method: "POST", path: "/channels/messaging/none/message",
-				body: `{"message":{"text":"hi","user_id":"bob"}}`, status: 404, has: []string{`"code":16`}},
-			{name: "long text", method: "POST", path: "/channels/messaging/general/message",
-				body: `{"message":{"text":"` + strings.Repeat("x", 20<<10+1) + `","user_id":"bob"}}`, status: 400, has: []string{`"code":20`}},
-			{name: "reply", method: "POST", path: "/channels/messaging/general/message",
-				body: `{"message":{"id":"m3","text":"hi","user_id":"bob","parent_id":"m1"}}`, status: 201, has: []string{`"type":"reply"`}},
-			{name: "reply to a reply", method: "POST", path: "/channels/messaging/general/message",
-				body: `{"message":{"text":"hi","user_id":"bob","parent_id":"m3"}}`, status: 400, has: []string{`"code":21`}},
-			{name: "reaction", method: "POST", path: "/messages/m1/reaction", body: `{"reaction":{"type":"like","user_id":"bob"}}`, status: 201,
-				has: []string{`{"message":{"id":"m1"`, `"reaction":{"message_id":"m1"`}},
+			{
+				name: "message", method: "POST", path: "/channels/messaging/general/message",
+				body: `{"message":{"id":"m2","text":"hi","user_id":"bob","mood":2.50}}`, status: 201, has: []string{`{"message":{"id":"m2"`, `"mood":2.50`},
+			},
+			{
+				name: "message again", method: "POST", path: "/channels/messaging/general/message",
+				body: `{"message":{"id":"m2","text":"hi","user_id":"bob"}}`, status: 400, has: []string{`"code":4`, "m2"},
+			},
+			{
+				name: "message to nowhere", method: "POST", path: "/channels/messaging/none/message",
+				body: `{"message":{"text":"hi","user_id":"bob"}}`, status: 404, has: []string{`"code":16`},
+			},
+			{
+				name: "long text", method: "POST", path: "/channels/messaging/general/message",
+				body: `{"message":{"text":"` + strings.Repeat("x", 20<<10+1) + `","user_id":"bob"}}`, status: 400, has: []string{`"code":20`},
+			},
+			{
+				name: "reply", method: "POST", path: "/channels/messaging/general/message",
+				body: `{"message":{"id":"m3","text":"hi","user_id":"bob","parent_id":"m1"}}`, status: 201, has: []string{`"type":"reply"`},
+			},
+			{
+				name: "reply to a reply", method: "POST", path: "/channels/messaging/general/message",
+				body: `{"message":{"text":"hi","user_id":"bob","parent_id":"m3"}}`, status: 400, has: []string{`"code":21`},
+			},
+			{
+				name: "reaction", method: "POST", path: "/messages/m1/reaction", body: `{"reaction":{"type":"like","user_id":"bob"}}`, status: 201,
+				has: []string{`{"message":{"id":"m1"`, `"reaction":{"message_id":"m1"`},
+			},
 			{name: "reaction to nothing", method: "POST", path: "/messages/none/reaction", body: `{"reaction":{"type":"like","user_id":"bob"}}`, status: 404, has: []string{`"code":16`}},
 			{name: "reaction to tricks", method: "POST", path: "/messages/..%2Fm1/reaction", body: `{"reaction":{"type":"like","user_id":"bob"}}`, status: 404, has: []string{`"code":16`}},
 		})
@@ -238,12 +272,18 @@ func TestTenantsAreStrangers(t *testing.T) {
 			{{method: "GET", path: "/imports/" + id}, {path: "/imports/" + none}},
 			{{method: "GET", path: "/users/ann/export"}, {path: "/users/eva/export"}},
 			{{method: "POST", path: "/export/users", body: `{"user_ids":["ann"]}`}, {path: "/export/users", body: `{"user_ids":["eva"]}`}},
-			{{method: "POST", path: "/export_channels", body: `{"channels":[{"cid":"messaging:general"}]}`},
-				{path: "/export_channels", body: `{"channels":[{"cid":"messaging:special"}]}`}},
-			{{method: "POST", path: "/channels/messaging/general/message", body: `{"message":{"text":"x","user_id":"ann"}}`},
-				{path: "/channels/messaging/special/message", body: `{"message":{"text":"x","user_id":"ann"}}`}},
-			{{method: "POST", path: "/messages/m1/reaction", body: `{"reaction":{"type":"x","user_id":"ann"}}`},
-				{path: "/messages/m9/reaction", body: `{"reaction":{"type":"x","user_id":"ann"}}`}},
+			{
+				{method: "POST", path: "/export_channels", body: `{"channels":[{"cid":"messaging:general"}]}`},
+				{path: "/export_channels", body: `{"channels":[{"cid":"messaging:special"}]}`},
+			},
+			{
+				{method: "POST", path: "/channels/messaging/general/message", body: `{"message":{"text":"x","user_id":"ann"}}`},
+				{path: "/channels/messaging/special/message", body: `{"message":{"text":"x","user_id":"ann"}}`},
+			},
+			{
+				{method: "POST", path: "/messages/m1/reaction", body: `{"reaction":{"type":"x","user_id":"ann"}}`},
+				{path: "/messages/m9/reaction", body: `{"reaction":{"type":"x","user_id":"ann"}}`},
+			},
 		} {
 			foreign := r.as(r.other, pair[0].method, pair[0].path, pair[0].body)
 			unknown := r.as(r.other, pair[0].method, pair[1].path, pair[1].body)

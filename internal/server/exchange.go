@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -79,7 +80,7 @@ func (s *Server) front(mux http.Handler) http.Handler {
 // finish ends an exchange: a panic becomes an answer, and the log gets a line.
 func (s *Server) finish(x *exchange, r *http.Request) {
 	p := recover()
-	if p != nil && p != http.ErrAbortHandler {
+	if p != nil && !aborts(p) {
 		what := fmt.Sprintf("%T", p)
 		if err, ok := p.(error); ok {
 			what = err.Error()
@@ -100,15 +101,22 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 		slog.String("request_id", x.id), slog.String("method", method(r)), slog.String("route", x.route),
 		slog.Int("status", x.status), slog.Int("code", x.code), slog.Duration("took", s.now().Sub(x.start)),
 		slog.Int64("bytes", x.bytes), slog.String("app", x.app))
-	if p == http.ErrAbortHandler {
-		panic(p)
+	if aborts(p) {
+		panic(p) //nolint:forbidigo // how net/http is told to cut the connection
 	}
+}
+
+// aborts reports whether what was recovered asks net/http to cut the
+// connection, which is no fault of ours.
+func aborts(p any) bool {
+	err, ok := p.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
 }
 
 // method is the request's method for the log; clients may send anything.
 func method(r *http.Request) string {
 	switch r.Method {
-	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
 		return r.Method
 	default:
 		return "other"
@@ -168,7 +176,7 @@ func (s *Server) open(route string, fn func(http.ResponseWriter, *http.Request) 
 		if err := fn(w, r); err != nil {
 			if x.status != 0 {
 				// The answer has begun; all that is left is to cut it off.
-				panic(http.ErrAbortHandler)
+				panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http is told to
 			}
 			s.fail(x, r, err)
 		}

@@ -108,8 +108,10 @@ func TestImports(t *testing.T) {
 		if a := r.put(url, `{"type":"user","data":{"id":"kim"}}`+"\n"); a.status != 201 && a.status != 200 {
 			t.Fatalf("upload: %d %s", a.status, a.body)
 		}
-		for _, bad := range []string{``, `[]`, `{}`, `{"path":7}`, `{"path":null}`, `{"path":"` + path + `","mode":"merge"}`,
-			`{"path":"` + path + `","merge_custom":"yes"}`, `{"path":"../../etc/passwd"}`} {
+		for _, bad := range []string{
+			``, `[]`, `{}`, `{"path":7}`, `{"path":null}`, `{"path":"` + path + `","mode":"merge"}`,
+			`{"path":"` + path + `","merge_custom":"yes"}`, `{"path":"../../etc/passwd"}`,
+		} {
 			if a := r.do("POST", "/imports", bad); a.status != 400 || a.get("code") != "4" {
 				t.Errorf("%s: %d %s", bad, a.status, a.body)
 			}

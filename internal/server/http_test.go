@@ -121,8 +121,10 @@ func TestBodyLimit(t *testing.T) {
 	t.Parallel()
 	bothDialects(t, nil, func(t *testing.T, r *rig) {
 		six := `{"users":{"ann":{"id":"ann","x":"` + strings.Repeat("x", 6<<20) + `"}}}`
-		for _, path := range []string{"/users", "/export_channels", "/export/users", "/imports", "/import_urls",
-			"/channels/messaging/general/query", "/channels/messaging/general/message", "/messages/m/reaction"} {
+		for _, path := range []string{
+			"/users", "/export_channels", "/export/users", "/imports", "/import_urls",
+			"/channels/messaging/general/query", "/channels/messaging/general/message", "/messages/m/reaction",
+		} {
 			a := r.do("POST", path, six)
 			if a.status != 413 || a.get("code") != "22" {
 				t.Errorf("%s: %d %s", path, a.status, a.body)

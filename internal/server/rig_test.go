@@ -105,8 +105,10 @@ func newRig(t *testing.T, adjust func(*rig)) *rig {
 		}
 	}
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	r.exports = &export.Service{Store: s, Blob: r.blob, Scratch: t.TempDir(), Version: "1.2.3", Logger: log,
-		Limits: export.Limits{Channels: 25, Users: 25, UserMessages: 10000}}
+	r.exports = &export.Service{
+		Store: s, Blob: r.blob, Scratch: t.TempDir(), Version: "1.2.3", Logger: log,
+		Limits: export.Limits{Channels: 25, Users: 25, UserMessages: 10000},
+	}
 	r.opts = server.Options{
 		Store: s, Blob: r.blob, Exports: r.exports,
 		Imports:   &importer.Service{Store: s, Blob: r.blob, Scratch: t.TempDir(), Logger: log},

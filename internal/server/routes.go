@@ -47,33 +47,51 @@ const maxBody = 4 << 20
 func (s *Server) operations() []operation {
 	const created = http.StatusCreated
 	return []operation{
-		{name: "ExportChannels", method: "POST", path: "/export_channels", area: chatAPI, status: created,
-			limit: limitChannels, body: jsonBody, handle: s.exportChannels},
+		{
+			name: "ExportChannels", method: "POST", path: "/export_channels", area: chatAPI, status: created,
+			limit: limitChannels, body: jsonBody, handle: s.exportChannels,
+		},
 		{name: "GetExportChannelsStatus", method: "GET", path: "/export_channels/{id}", area: chatAPI, handle: s.exportStatus},
-		{name: "ExportUsers", method: "POST", path: "/export/users", area: coreAPI, status: created,
-			limit: limitUsers, body: jsonBody, handle: s.exportUsers},
-		{name: "ExportUser", method: "GET", path: "/users/{id}/export", area: coreAPI,
-			limit: limitUser, timeout: 2 * s.opts.RequestTimeout, handle: s.exportUser},
+		{
+			name: "ExportUsers", method: "POST", path: "/export/users", area: coreAPI, status: created,
+			limit: limitUsers, body: jsonBody, handle: s.exportUsers,
+		},
+		{
+			name: "ExportUser", method: "GET", path: "/users/{id}/export", area: coreAPI,
+			limit: limitUser, timeout: 2 * s.opts.RequestTimeout, handle: s.exportUser,
+		},
 
 		{name: "ListTasks", method: "GET", path: "/tasks", area: coreAPI, handle: s.listTasks},
 		{name: "GetTask", method: "GET", path: "/tasks/{id}", area: coreAPI, handle: s.getTask},
 		{name: "CancelTask", method: "POST", path: "/tasks/{id}/cancel", area: coreAPI, handle: s.cancelTask},
 
-		{name: "CreateImportURL", method: "POST", path: "/import_urls", area: coreAPI, status: created,
-			body: jsonBody, handle: s.createImportURL},
-		{name: "CreateImport", method: "POST", path: "/imports", area: coreAPI, status: created,
-			body: jsonBody, handle: s.createImport},
+		{
+			name: "CreateImportURL", method: "POST", path: "/import_urls", area: coreAPI, status: created,
+			body: jsonBody, handle: s.createImportURL,
+		},
+		{
+			name: "CreateImport", method: "POST", path: "/imports", area: coreAPI, status: created,
+			body: jsonBody, handle: s.createImport,
+		},
 		{name: "ListImports", method: "GET", path: "/imports", area: coreAPI, handle: s.listImports},
 		{name: "GetImport", method: "GET", path: "/imports/{id}", area: coreAPI, handle: s.getImport},
 
-		{name: "UpdateUsers", method: "POST", path: "/users", area: coreAPI, status: created,
-			body: jsonBody, handle: s.upsertUsers},
-		{name: "GetOrCreateChannel", method: "POST", path: "/channels/{type}/{id}/query", area: chatAPI, status: created,
-			body: anyBody, handle: s.getOrCreateChannel},
-		{name: "SendMessage", method: "POST", path: "/channels/{type}/{id}/message", area: chatAPI, status: created,
-			body: jsonBody, handle: s.sendMessage},
-		{name: "SendReaction", method: "POST", path: "/messages/{id}/reaction", area: chatAPI, status: created,
-			body: jsonBody, handle: s.sendReaction},
+		{
+			name: "UpdateUsers", method: "POST", path: "/users", area: coreAPI, status: created,
+			body: jsonBody, handle: s.upsertUsers,
+		},
+		{
+			name: "GetOrCreateChannel", method: "POST", path: "/channels/{type}/{id}/query", area: chatAPI, status: created,
+			body: anyBody, handle: s.getOrCreateChannel,
+		},
+		{
+			name: "SendMessage", method: "POST", path: "/channels/{type}/{id}/message", area: chatAPI, status: created,
+			body: jsonBody, handle: s.sendMessage,
+		},
+		{
+			name: "SendReaction", method: "POST", path: "/messages/{id}/reaction", area: chatAPI, status: created,
+			body: jsonBody, handle: s.sendReaction,
+		},
 	}
 }
 

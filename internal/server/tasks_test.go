@@ -46,8 +46,10 @@ func (r *rig) file(key, content string) []byte {
 			r.t.Fatal(err)
 		}
 	}
-	result, err := json.Marshal(map[string]any{"path": key, "size": len(content), "sha256": "ab12",
-		"counts": map[string]int{"channels": 1, "messages": 1}, "manifest_path": key + ".manifest.json"})
+	result, err := json.Marshal(map[string]any{
+		"path": key, "size": len(content), "sha256": "ab12",
+		"counts": map[string]int{"channels": 1, "messages": 1}, "manifest_path": key + ".manifest.json",
+	})
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -49,11 +49,15 @@ func TestDecodeUser(t *testing.T) {
 		"white space":    {" {\n \"id\" : \"a\" , \"banned\" : true } ", chat.User{ID: "a", Banned: true}},
 		"escaped name":   {`{"\u0069d":"\u0061"}`, chat.User{ID: "a"}},
 		"empty = absent": {`{"id":"a","name":"","image":"","role":"","teams":[],"language":""}`, chat.User{ID: "a"}},
-		"null = absent": {`{"id":"a","name":null,"teams":null,"created_at":null,"banned":null,"custom":null}`,
-			chat.User{ID: "a"}},
+		"null = absent": {
+			`{"id":"a","name":null,"teams":null,"created_at":null,"banned":null,"custom":null}`,
+			chat.User{ID: "a"},
+		},
 		"a time never set": {`{"id":"a","created_at":"0001-01-01T00:00:00Z"}`, chat.User{ID: "a"}},
-		"times": {`{"id":"a","created_at":1613549869745857999,"updated_at":"2021-02-17T10:17:49.7458579+02:00"}`,
-			chat.User{ID: "a", CreatedAt: tm, UpdatedAt: tm}},
+		"times": {
+			`{"id":"a","created_at":1613549869745857999,"updated_at":"2021-02-17T10:17:49.7458579+02:00"}`,
+			chat.User{ID: "a", CreatedAt: tm, UpdatedAt: tm},
+		},
 		"everything": {
 			`{"id":"a","role":"admin","created_at":"2021-02-17T08:17:49.745857Z","updated_at":"2021-02-17T08:17:49.745857Z",` +
 				`"last_active":"2021-02-17T08:17:49.745857Z","deactivated_at":"2021-02-17T08:17:49.745857Z",` +
@@ -89,17 +93,30 @@ func TestDecodeChannel(t *testing.T) {
 		want  wire.ChannelInput
 		users []string
 	}{
-		"type and id": {`{"type":"messaging","id":"general","created_by":"bob"}`,
-			wire.ChannelInput{Channel: chat.Channel{Type: "messaging", ID: "general", CreatedBy: "bob"}}, nil},
-		"cid": {`{"cid":"messaging:general","created_by_id":"bob","created_by":{"id":"bob"}}`,
-			wire.ChannelInput{Channel: chat.Channel{Type: "messaging", ID: "general", CreatedBy: "bob"}}, nil},
-		"objects": {`{"cid":"m:g","created_by":{"id":"bob","name":"Bob"},"truncated_by":{"id":"eve","deleted_at":1},"config":{"x":1},` +
-			`"members":["al",{"user":{"id":"cy","role":"user"},"user_id":"cy"}],"member_count":2,"own_capabilities":[],"name":"G","cooldown":5}`,
-			wire.ChannelInput{Channel: chat.Channel{Type: "m", ID: "g", CreatedBy: "bob", TruncatedBy: "eve", Cooldown: 5,
-				Custom: custom("name", `"G"`)}},
-			[]string{`{"id":"bob","name":"Bob"}`, `{"id":"eve","deleted_at":1}`, `{"id":"cy","role":"user"}`}},
-		"distinct": {`{"type":"messaging","member_ids":["b","a","b"]}`,
-			wire.ChannelInput{Channel: chat.Channel{Type: "messaging", ID: wire.DistinctID([]string{"a", "b"})}, MemberIDs: []string{"b", "a"}}, nil},
+		"type and id": {
+			`{"type":"messaging","id":"general","created_by":"bob"}`,
+			wire.ChannelInput{Channel: chat.Channel{Type: "messaging", ID: "general", CreatedBy: "bob"}},
+			nil,
+		},
+		"cid": {
+			`{"cid":"messaging:general","created_by_id":"bob","created_by":{"id":"bob"}}`,
+			wire.ChannelInput{Channel: chat.Channel{Type: "messaging", ID: "general", CreatedBy: "bob"}},
+			nil,
+		},
+		"objects": {
+			`{"cid":"m:g","created_by":{"id":"bob","name":"Bob"},"truncated_by":{"id":"eve","deleted_at":1},"config":{"x":1},` +
+				`"members":["al",{"user":{"id":"cy","role":"user"},"user_id":"cy"}],"member_count":2,"own_capabilities":[],"name":"G","cooldown":5}`,
+			wire.ChannelInput{Channel: chat.Channel{
+				Type: "m", ID: "g", CreatedBy: "bob", TruncatedBy: "eve", Cooldown: 5,
+				Custom: custom("name", `"G"`),
+			}},
+			[]string{`{"id":"bob","name":"Bob"}`, `{"id":"eve","deleted_at":1}`, `{"id":"cy","role":"user"}`},
+		},
+		"distinct": {
+			`{"type":"messaging","member_ids":["b","a","b"]}`,
+			wire.ChannelInput{Channel: chat.Channel{Type: "messaging", ID: wire.DistinctID([]string{"a", "b"})}, MemberIDs: []string{"b", "a"}},
+			nil,
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -146,8 +163,10 @@ func TestDecodeMemberAndRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, m, wire.MemberInput{CID: "messaging:g", LastRead: tm, Member: chat.Member{UserID: "al", ChannelRole: "channel_moderator",
-		CreatedAt: tm, Invited: true, Custom: custom("colour", `"red"`)}})
+	equal(t, m, wire.MemberInput{CID: "messaging:g", LastRead: tm, Member: chat.Member{
+		UserID: "al", ChannelRole: "channel_moderator",
+		CreatedAt: tm, Invited: true, Custom: custom("colour", `"red"`),
+	}})
 	if len(emb.Users) != 1 {
 		t.Errorf("collected %d users", len(emb.Users))
 	}
@@ -186,17 +205,27 @@ func TestDecodeMessage(t *testing.T) {
 		reactions []string
 	}{
 		"least": {`{` + base + `}`, msg(func(*chat.Message) {}), nil, nil},
-		"import line": {`{"id":"m1","channel_type":"messaging","channel_id":"g","user":"al","text":"hi","parent_id":"m0","show_in_channel":true}`,
-			msg(func(m *chat.Message) { m.Text, m.ParentID, m.ShowInChannel, m.Type = "hi", "m0", true, chat.Reply }), nil, nil},
-		"empty = absent": {`{` + base + `,"type":"","parent_id":"","quoted_message_id":"","attachments":null,"mentioned_users":null,"i18n":{}}`,
-			msg(func(*chat.Message) {}), nil, nil},
-		"deleted reply": {`{` + base + `,"type":"deleted","parent_id":"m0","deleted_at":"2021-02-17T08:17:49Z"}`,
-			msg(func(m *chat.Message) { m.ParentID, m.Type, m.DeletedAt = "m0", chat.Reply, tm }), nil, nil},
-		"deleted without a time": {`{"updated_at":"2021-02-17T08:17:49Z",` + base + `,"type":"deleted"}`,
-			msg(func(m *chat.Message) { m.DeletedAt, m.UpdatedAt = tm, tm }), nil, nil},
+		"import line": {
+			`{"id":"m1","channel_type":"messaging","channel_id":"g","user":"al","text":"hi","parent_id":"m0","show_in_channel":true}`,
+			msg(func(m *chat.Message) { m.Text, m.ParentID, m.ShowInChannel, m.Type = "hi", "m0", true, chat.Reply }), nil, nil,
+		},
+		"empty = absent": {
+			`{` + base + `,"type":"","parent_id":"","quoted_message_id":"","attachments":null,"mentioned_users":null,"i18n":{}}`,
+			msg(func(*chat.Message) {}), nil, nil,
+		},
+		"deleted reply": {
+			`{` + base + `,"type":"deleted","parent_id":"m0","deleted_at":"2021-02-17T08:17:49Z"}`,
+			msg(func(m *chat.Message) { m.ParentID, m.Type, m.DeletedAt = "m0", chat.Reply, tm }), nil, nil,
+		},
+		"deleted without a time": {
+			`{"updated_at":"2021-02-17T08:17:49Z",` + base + `,"type":"deleted"}`,
+			msg(func(m *chat.Message) { m.DeletedAt, m.UpdatedAt = tm, tm }), nil, nil,
+		},
 		"system": {`{` + base + `,"type":"system"}`, msg(func(m *chat.Message) { m.Type = chat.System }), nil, nil},
-		"not pinned": {`{` + base + `,"pinned":false,"pinned_at":"2021-02-17T08:17:49Z","pinned_by":{"id":"x"}}`,
-			msg(func(*chat.Message) {}), nil, nil},
+		"not pinned": {
+			`{` + base + `,"pinned":false,"pinned_at":"2021-02-17T08:17:49Z","pinned_by":{"id":"x"}}`,
+			msg(func(*chat.Message) {}), nil, nil,
+		},
 		"derived": {
 			`{"id":"m1","cid":"messaging:g","user":{"id":"al","role":"user"},"channel_cid":"messaging:g","user_id":"al","message_id":"m1",` +
 				`"attachments":[ {"a":1.0} ],"latest_reactions":[{"message_id":"m1","user":{"id":"bo","role":"user"},"type":"like"}],` +
@@ -212,8 +241,10 @@ func TestDecodeMessage(t *testing.T) {
 				m.Silent, m.Shadowed, m.Pinned, m.PinnedAt, m.PinnedBy, m.TextUpdatedAt = true, true, true, tm, "al", tm
 				m.Custom = custom("priority", `"high"`)
 			}),
-			[]string{`{"id":"al","role":"user"}`, `{"id":"cy","name":"Cy"}`, `{"id":"fi","name":"Fi"}`, `{"id":"al","role":"user"}`,
-				`{"id":"di","name":"Di"}`, `{"id":"ed","name":"Ed"}`},
+			[]string{
+				`{"id":"al","role":"user"}`, `{"id":"cy","name":"Cy"}`, `{"id":"fi","name":"Fi"}`, `{"id":"al","role":"user"}`,
+				`{"id":"di","name":"Di"}`, `{"id":"ed","name":"Ed"}`,
+			},
 			[]string{`{"message_id":"m1","user":{"id":"bo","role":"user"},"type":"like"}`},
 		},
 	}
@@ -260,7 +291,8 @@ func TestDecodeReactionAndCall(t *testing.T) {
 	equal(t, wire.Participants(nil), []string(nil))
 	call.Session = nil
 	equal(t, call, chat.Call{Type: "default", ID: "c1", CreatedBy: "al", Members: []chat.CallMember{
-		{UserID: "bo"}, {UserID: "cy", Role: "host", CreatedAt: tm}, {UserID: "di"}}, Custom: custom("topic", `"t"`)})
+		{UserID: "bo"}, {UserID: "cy", Role: "host", CreatedAt: tm}, {UserID: "di"},
+	}, Custom: custom("topic", `"t"`)})
 }
 
 func TestDecodeErrors(t *testing.T) {

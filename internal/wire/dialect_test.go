@@ -25,15 +25,22 @@ func TestToV2(t *testing.T) {
 		classic, want string
 	}{
 		{"user", wire.KindUser, `U`, `V`},
-		{"dangling user", wire.KindUser, `{"id":"al","deleted_at":"2021-02-17T08:17:49Z"}`,
-			`{"id":"al","deleted_at":1613549869000000000,"role":"user","language":"","banned":false,"shadow_banned":false,"online":false,"invisible":false,"created_at":0,"updated_at":0,"blocked_user_ids":[],"teams":[],"custom":{}}`},
-		{"channel", wire.KindChannel,
+		{
+			"dangling user", wire.KindUser, `{"id":"al","deleted_at":"2021-02-17T08:17:49Z"}`,
+			`{"id":"al","deleted_at":1613549869000000000,"role":"user","language":"","banned":false,"shadow_banned":false,"online":false,"invisible":false,"created_at":0,"updated_at":0,"blocked_user_ids":[],"teams":[],"custom":{}}`,
+		},
+		{
+			"channel", wire.KindChannel,
 			`{"cid":"m:g","id":"g","type":"m","created_by":U,"created_at":"2021-02-17T08:17:49Z","updated_at":"2021-02-17T08:17:49Z","frozen":false,"disabled":false,"member_count":2,"message_count":1,"config":{"created_at":"2021-02-17T08:17:49Z","name":"m"},"name":"G"}`,
-			`{"cid":"m:g","id":"g","type":"m","created_by":V,"created_at":1613549869000000000,"updated_at":1613549869000000000,"frozen":false,"disabled":false,"member_count":2,"message_count":1,"config":{"created_at":1613549869000000000,"name":"m"},"own_capabilities":[],"custom":{"name":"G"}}`},
-		{"member", wire.KindMember,
+			`{"cid":"m:g","id":"g","type":"m","created_by":V,"created_at":1613549869000000000,"updated_at":1613549869000000000,"frozen":false,"disabled":false,"member_count":2,"message_count":1,"config":{"created_at":1613549869000000000,"name":"m"},"own_capabilities":[],"custom":{"name":"G"}}`,
+		},
+		{
+			"member", wire.KindMember,
 			`{"user_id":"al","user":U,"created_at":"2021-02-17T08:17:49Z","updated_at":"2021-02-17T08:17:49Z","banned":false,"shadow_banned":false,"archived_at":null,"pinned_at":null,"role":"member","channel_role":"channel_member","notifications_muted":false,"x":"2021-02-17T08:17:49Z"}`,
-			`{"user_id":"al","user":V,"created_at":1613549869000000000,"updated_at":1613549869000000000,"banned":false,"shadow_banned":false,"archived_at":null,"pinned_at":null,"role":"member","channel_role":"channel_member","notifications_muted":false,"custom":{"x":"2021-02-17T08:17:49Z"}}`},
-		{"message", wire.KindMessage,
+			`{"user_id":"al","user":V,"created_at":1613549869000000000,"updated_at":1613549869000000000,"banned":false,"shadow_banned":false,"archived_at":null,"pinned_at":null,"role":"member","channel_role":"channel_member","notifications_muted":false,"custom":{"x":"2021-02-17T08:17:49Z"}}`,
+		},
+		{
+			"message", wire.KindMessage,
 			`{"id":"m1","text":"a time: 2021-02-17T08:17:49Z","html":"","type":"regular","user":U,"attachments":[{"created_at":"2021-02-17T08:17:49Z"}],` +
 				`"latest_reactions":[{"message_id":"m1","user_id":"al","user":U,"type":"like","score":1,"created_at":"2021-02-17T08:17:49Z","updated_at":"2021-02-17T08:17:49Z","k":1}],"own_reactions":[],` +
 				`"reaction_counts":{"like":1},"reaction_scores":{"like":1},"reaction_groups":{"like":{"count":1,"sum_scores":1,"first_reaction_at":"2021-02-17T08:17:49Z","last_reaction_at":"2021-02-17T08:17:49Z"}},` +
@@ -43,19 +50,28 @@ func TestToV2(t *testing.T) {
 				`"latest_reactions":[{"message_id":"m1","user_id":"al","user":V,"type":"like","score":1,"created_at":1613549869000000000,"updated_at":1613549869000000000,"custom":{"k":1}}],"own_reactions":[],` +
 				`"reaction_counts":{"like":1},"reaction_scores":{"like":1},"reaction_groups":{"like":{"count":1,"sum_scores":1,"first_reaction_at":1613549869000000000,"last_reaction_at":1613549869000000000}},` +
 				`"thread_participants":[V],"reply_count":1,"deleted_reply_count":0,"quoted_message_id":"q","quoted_message":{"id":"q","created_at":1613549869000000000,"text":"","html":"","attachments":[],"latest_reactions":[],"own_reactions":[],"mentioned_users":[],"restricted_visibility":[],"reaction_counts":{},"reaction_scores":{},"reaction_groups":{},"reply_count":0,"deleted_reply_count":0,"pinned":false,"shadowed":false,"silent":false,"mentioned_channel":false,"mentioned_here":false,"custom":{}},"cid":"m:g",` +
-				`"created_at":1613549869000000000,"updated_at":1613549869000000000,"shadowed":false,"mentioned_users":[V],"silent":false,"pinned":true,"pinned_at":1613549869000000000,"pinned_by":V,"pin_expires":null,"restricted_visibility":[],"mentioned_channel":false,"mentioned_here":false,"custom":{"p":{"a":1}}}`},
+				`"created_at":1613549869000000000,"updated_at":1613549869000000000,"shadowed":false,"mentioned_users":[V],"silent":false,"pinned":true,"pinned_at":1613549869000000000,"pinned_by":V,"pin_expires":null,"restricted_visibility":[],"mentioned_channel":false,"mentioned_here":false,"custom":{"p":{"a":1}}}`,
+		},
 		{"null where a list is due", wire.KindReaction, `{"user":null,"score":null}`, `{"user":null,"score":1,"custom":{}}`},
-		{"read", wire.KindRead, `{"user":U,"last_read":"2021-02-17T08:17:49Z","unread_messages":3}`,
-			`{"user":V,"last_read":1613549869000000000,"unread_messages":3}`},
-		{"task", wire.KindTask,
+		{
+			"read", wire.KindRead, `{"user":U,"last_read":"2021-02-17T08:17:49Z","unread_messages":3}`,
+			`{"user":V,"last_read":1613549869000000000,"unread_messages":3}`,
+		},
+		{
+			"task", wire.KindTask,
 			`{"task_id":"t","status":"completed","created_at":"2021-02-17T08:17:49Z","updated_at":"2021-02-17T08:17:49Z","result":{"url":"u","expires_at":"2021-02-17T08:17:49Z","m:g":{"status":"ok"}},"error":null,"duration":"1ms"}`,
-			`{"task_id":"t","status":"completed","created_at":1613549869000000000,"updated_at":1613549869000000000,"result":{"url":"u","expires_at":1613549869000000000,"m:g":{"status":"ok"}},"error":null,"duration":"1ms"}`},
-		{"answer", wire.KindAnswer,
+			`{"task_id":"t","status":"completed","created_at":1613549869000000000,"updated_at":1613549869000000000,"result":{"url":"u","expires_at":1613549869000000000,"m:g":{"status":"ok"}},"error":null,"duration":"1ms"}`,
+		},
+		{
+			"answer", wire.KindAnswer,
 			`{"users":{"created_at":U,"cid":U},"membership":null,"membership_deletion_task_id":"","channels":[{"channel":{"cid":"m:g","frozen":true,"disabled":true,"own_capabilities":[]},"messages":[],"read":[{"user":U,"unread_messages":0}]}],"import_task":{"created_at":"2021-02-17T08:17:49Z","history":[{"created_at":"2021-02-17T08:17:49Z","next_state":"x"}]},"duration":"1ms"}`,
-			`{"users":{"created_at":V,"cid":V},"membership":null,"membership_deletion_task_id":"","channels":[{"channel":{"cid":"m:g","frozen":true,"disabled":true,"own_capabilities":[],"custom":{}},"messages":[],"read":[{"user":V,"unread_messages":0}]}],"import_task":{"created_at":1613549869000000000,"history":[{"created_at":1613549869000000000,"next_state":"x"}]},"duration":"1ms"}`},
-		{"call answer", wire.KindCallAnswer,
+			`{"users":{"created_at":V,"cid":V},"membership":null,"membership_deletion_task_id":"","channels":[{"channel":{"cid":"m:g","frozen":true,"disabled":true,"own_capabilities":[],"custom":{}},"messages":[],"read":[{"user":V,"unread_messages":0}]}],"import_task":{"created_at":1613549869000000000,"history":[{"created_at":1613549869000000000,"next_state":"x"}]},"duration":"1ms"}`,
+		},
+		{
+			"call answer", wire.KindCallAnswer,
 			`{"call":{"type":"d","id":"c","cid":"d:c","session":{"participants":[{"joined_at":"2021-02-17T08:17:49Z"}]}},"members":[{"user_id":"al","user":U,"created_at":"2021-02-17T08:17:49Z","k":1}]}`,
-			`{"call":{"type":"d","id":"c","cid":"d:c","session":{"participants":[{"joined_at":1613549869000000000}]},"current_session_id":"","backstage":false,"recording":false,"transcribing":false,"translating":false,"captioning":false,"settings":{},"ingress":{"rtmp":{"address":""}},"egress":{"broadcasting":false,"rtmps":[]},"blocked_user_ids":[],"custom":{}},"members":[{"user_id":"al","user":V,"created_at":1613549869000000000,"custom":{"k":1}}]}`},
+			`{"call":{"type":"d","id":"c","cid":"d:c","session":{"participants":[{"joined_at":1613549869000000000}]},"current_session_id":"","backstage":false,"recording":false,"transcribing":false,"translating":false,"captioning":false,"settings":{},"ingress":{"rtmp":{"address":""}},"egress":{"broadcasting":false,"rtmps":[]},"blocked_user_ids":[],"custom":{}},"members":[{"user_id":"al","user":V,"created_at":1613549869000000000,"custom":{"k":1}}]}`,
+		},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {

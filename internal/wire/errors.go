@@ -77,8 +77,7 @@ func BadField(field, format string, args ...any) *Error {
 
 // AsError finds the Error in err's chain; anything else gives nil.
 func AsError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return nil

@@ -26,6 +26,21 @@ func Object(raw []byte, fn func(name string, value jsontext.Value, offset int64)
 	return nil
 }
 
+// Members is Object for an object that is known to be well-formed, such as one
+// that package render made: nothing is checked, and what is not an object has
+// no members. name is valid until fn returns.
+func Members(raw []byte, fn func(name []byte, value jsontext.Value) error) error {
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil
+	}
+	for c := inside(raw, span{0, len(raw)}); c.member(); {
+		if err := fn(c.name, raw[c.val.start:c.val.end]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // List is Object for a JSON array.
 func List(raw []byte, fn func(i int, value jsontext.Value, offset int64) error) error {
 	v, ferr := top(raw)

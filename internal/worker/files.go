@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,12 +46,7 @@ func referred(t *store.Task) []string {
 }
 
 func refersTo(t *store.Task, key string) bool {
-	for _, k := range referred(t) {
-		if k == key {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(referred(t), key)
 }
 
 // exportKey takes the key of an export file apart.

@@ -27,9 +27,6 @@ func Build() (remove func(), err error) {
 	if Race {
 		args = append(args, "-race")
 	}
-	if o := os.Getenv("OVERLAY"); o != "" {
-		args = append(args, "-overlay", o)
-	}
 	cmd := exec.Command("go", append(args, "hansard/cmd/hansard")...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		remove()

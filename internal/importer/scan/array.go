@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -36,7 +37,7 @@ func (s *Scanner) array() (*Record, error) {
 	if !more {
 		c, err := s.win.peek()
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			s.next = s.end
 			return nil, io.EOF
 		case err != nil:
@@ -272,7 +273,7 @@ func (s *Scanner) more(closing byte, notFirst bool) (bool, error) {
 
 // cut turns the end of the file, where it must not be, into an Error.
 func (s *Scanner) cut(err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF && s.win.eof {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && s.win.eof {
 		return s.stopAt(s.win.pos, "the file ends in the middle of its array")
 	}
 	return err

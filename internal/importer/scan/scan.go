@@ -55,11 +55,10 @@ func (s *Scanner) Bytes() int64 { return s.win.bytes }
 // is wrong with the file; any other error says that it could not be read.
 func (s *Scanner) Next() (*Record, error) {
 	rec, err := s.next()
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return rec, err
 	}
-	var bad *Error
-	if errors.As(err, &bad) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return nil, err
 	}
 	s.next = s.end
@@ -92,7 +91,7 @@ func (s *Scanner) detect() (*Record, error) {
 		return nil, s.pending
 	}
 	for s.win.end < len(bom) {
-		if err := s.win.more(); err == io.EOF {
+		if err := s.win.more(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return nil, err
@@ -107,7 +106,7 @@ func (s *Scanner) detect() (*Record, error) {
 	}
 	c, err := s.win.peek()
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return nil, s.stopAt(s.win.pos, "the file is empty")
 	case err != nil:
 		return nil, err
@@ -125,7 +124,7 @@ func (s *Scanner) lines() (*Record, error) {
 	for {
 		line, at, tooLong, err := s.win.line(s.limit)
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			s.next = s.end
 			return nil, io.EOF
 		case err != nil:

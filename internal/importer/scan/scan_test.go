@@ -72,26 +72,36 @@ func zstded(t testing.TB, s string) string {
 func TestForms(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, in, want string }{
-		{"lines", `{"type":"user","data":{"id":"a"}}` + "\n" + `{"type":"message","data":{"id":"\"}"}}` + "\n",
-			"1:23 user {\"id\":\"a\"}\n2:26 message {\"id\":\"\\\"}\"}\n"},
+		{
+			"lines", `{"type":"user","data":{"id":"a"}}` + "\n" + `{"type":"message","data":{"id":"\"}"}}` + "\n",
+			"1:23 user {\"id\":\"a\"}\n2:26 message {\"id\":\"\\\"}\"}\n",
+		},
 		{"no newline at the end", `{"type":"user","data":{}}`, "1:23 user {}\n"},
-		{"byte order mark, CRLF, blank lines", "\ufeff{\"type\":\"user\",\"data\":{}}\r\n\r\n  \n{\"type\":\"user\",\"data\":{}}\r\n",
-			"1:23 user {}\n4:23 user {}\n"},
+		{
+			"byte order mark, CRLF, blank lines", "\ufeff{\"type\":\"user\",\"data\":{}}\r\n\r\n  \n{\"type\":\"user\",\"data\":{}}\r\n",
+			"1:23 user {}\n4:23 user {}\n",
+		},
 		{"item", `{"type":"user","item":{"id":"a"}}`, "1:23 user {\"id\":\"a\"} item\n"},
 		{"white space", ` { "type" : "user" , "data" : { "id" : 1 } } `, "1:31 user { \"id\" : 1 }\n"},
 		{"odd order, other keys, escapes", `{"n":[1],"data":{},"ty\u0070e":"us\u0065r"}`, "1:17 user {}\n"},
-		{"array of typed objects", "[\n {\"type\":\"user\",\"item\":{\"id\":\n \"a\"}},\n {\"data\":{},\"type\":\"channel\"}\n]\n",
-			"2:24 user {\"id\":\n \"a\"} item\n4:10 channel {}\n"},
+		{
+			"array of typed objects", "[\n {\"type\":\"user\",\"item\":{\"id\":\n \"a\"}},\n {\"data\":{},\"type\":\"channel\"}\n]\n",
+			"2:24 user {\"id\":\n \"a\"} item\n4:10 channel {}\n",
+		},
 		{"empty array", " [ ] ", ""},
-		{"channels export", "[{\"channel\":{\"id\":\"c\"},\"messages\":[{\"id\":1},{\"id\":2}],\"members\":null,\"read\":[{}]},\n{\"channel\":{},\"messages\":[]}]",
+		{
+			"channels export", "[{\"channel\":{\"id\":\"c\"},\"messages\":[{\"id\":1},{\"id\":2}],\"members\":null,\"read\":[{}]},\n{\"channel\":{},\"messages\":[]}]",
 			"1:13 channel {\"id\":\"c\"} group 1\n1:36 message {\"id\":1} group 1\n1:45 message {\"id\":2} group 1\n" +
-				"1:78 read {} group 1\n2:12 channel {} group 2\n"},
+				"1:78 read {} group 1\n2:12 channel {} group 2\n",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			for how, in := range map[string]string{"plain": test.in, "gzip": gzipped(t, test.in), "zstd": zstded(t, test.in),
-				"two gzip members": gzipped(t, test.in[:len(test.in)/2]) + gzipped(t, test.in[len(test.in)/2:])} {
+			for how, in := range map[string]string{
+				"plain": test.in, "gzip": gzipped(t, test.in), "zstd": zstded(t, test.in),
+				"two gzip members": gzipped(t, test.in[:len(test.in)/2]) + gzipped(t, test.in[len(test.in)/2:]),
+			} {
 				if diff := cmp.Diff(test.want, read(t, strings.NewReader(in), 0)); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", how, diff)
 				}
@@ -110,8 +120,10 @@ func TestErrors(t *testing.T) {
 		{"empty", "", "error line 1, column 1: the file is empty\n"},
 		{"only blank lines", " \n\n", "error line 3, column 1: the file is empty\n"},
 		{"UTF-16", "\xff\xfe{\x00", "error line 1, column 1: the file must be UTF-8, this looks like UTF-16\n"},
-		{"a bad line is no reason to stop", `{"type":"user","data":{}` + "\n" + good,
-			"error line 1, column 25: the JSON ends too early\n2:23 user {}\n"},
+		{
+			"a bad line is no reason to stop", `{"type":"user","data":{}` + "\n" + good,
+			"error line 1, column 25: the JSON ends too early\n2:23 user {}\n",
+		},
 		{"type missing", `{"data":{}}`, "error line 1, column 1: type is missing\n"},
 		{"type no string", `{"type":3,"data":{}}`, "error line 1, column 9: type must be a string\n"},
 		{"data missing", ` {"type":"user"}`, "error line 1, column 2: data is missing\n"},
@@ -239,6 +251,24 @@ func TestReadErrorIsNoErrorOfTheFile(t *testing.T) {
 		}
 		if _, err := s.Next(); err != io.EOF {
 			t.Errorf("then: got %v, want io.EOF", err)
+		}
+		s.Close()
+	}
+}
+
+// A reader's error may wrap io.EOF, as that of a lost connection does. The file
+// has not ended for that.
+func TestLostConnectionIsNoEnd(t *testing.T) {
+	t.Parallel()
+	lost := fmt.Errorf("get file: %w", io.EOF)
+	for _, in := range []string{"", `{"type":"user","data":{}}` + "\n", `[`, `[{"type":"user","data":{}}`} {
+		s := scan.New(io.MultiReader(strings.NewReader(in), iotest.ErrReader(lost)), 0)
+		var err error
+		for err == nil {
+			_, err = s.Next()
+		}
+		if errors.Is(err, io.EOF) || !strings.Contains(err.Error(), lost.Error()) {
+			t.Errorf("after %q: got %v, want the reader's error", in, err)
 		}
 		s.Close()
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
@@ -20,6 +21,10 @@ type source struct {
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	if err != nil && err != io.EOF {
+		if errors.Is(err, io.EOF) {
+			// A connection that was lost is not the end of the file.
+			err = fmt.Errorf("%w: %s", io.ErrUnexpectedEOF, err)
+		}
 		s.err = err
 	}
 	return n, err

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"bytes"
+	"errors"
 	"io"
 )
 
@@ -89,7 +90,7 @@ func (w *window) line(limit int) (line []byte, at Pos, tooLong bool, err error) 
 			w.start, seen = w.end, 0
 		}
 		switch err := w.more(); {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			b := w.unread()
 			w.start = w.end
 			w.pos.Column += int64(len(b))
@@ -140,7 +141,7 @@ func (w *window) value(limit int) (v []byte, at Pos, tooLong bool, err error) {
 			w.take(seen)
 			seen = 0
 		}
-		if err := w.more(); err == io.EOF {
+		if err := w.more(); errors.Is(err, io.EOF) {
 			if k.scalar {
 				v = w.unread()[:seen]
 				w.take(seen)

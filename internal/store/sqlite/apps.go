@@ -137,6 +137,7 @@ var appTables = []struct{ name, key string }{
 	{"calls", "key"},
 	{"reactions", "app, message, user, type"},
 	{"orphans", "app, parent"},
+	{"replies", "app, parent, created_at, id"},
 	{"messages", "app, channel, created_at, id"},
 	{"reads", "app, channel, user"},
 	{"members", "app, channel, user"},

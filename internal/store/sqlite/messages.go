@@ -131,6 +131,11 @@ func (t *tx) putMessage(m *chat.Message, keep bool) (isNew bool, err error) {
 	}
 	if m.ParentID != "" {
 		t.threads[m.ParentID] = struct{}{}
+		err := t.conn.Exec(`INSERT INTO replies (app, parent, created_at, id, user, deleted_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+			t.app, m.ParentID, m.CreatedAt, m.ID, t.keys.User, m.DeletedAt)
+		if err != nil {
+			return false, err
+		}
 	}
 	if t.orphans {
 		t.threads[m.ID] = struct{}{}
@@ -176,8 +181,13 @@ func (t *tx) replaceMessage(m *chat.Message, c *channelState, stored, pin []byte
 	if t.live(old, createdAt, deletedAt) {
 		old.messages--
 	}
-	if parent != "" && parent != m.ParentID {
+	if parent != "" {
 		t.threads[parent] = struct{}{}
+		err := t.conn.Exec(`DELETE FROM replies WHERE app = $1 AND parent = $2 AND created_at = $3 AND id = $4`,
+			t.app, parent, createdAt, m.ID)
+		if err != nil {
+			return err
+		}
 	}
 	return t.conn.Exec(`UPDATE messages SET channel = $2, created_at = $3, user = $5, kind = $6, deleted_at = $7, parent = $8,
 		quoted = $9, body = $10, pin = $11 WHERE app = $1 AND id = $4`,
@@ -196,7 +206,7 @@ func (t *tx) writeThread(parent string) error {
 	var participants []int64
 	seen := map[int64]struct{}{}
 	replies, deleted := 0, 0
-	err := t.conn.Query(`SELECT user, deleted_at FROM messages WHERE app = $1 AND parent = $2 ORDER BY created_at, id`,
+	err := t.conn.Query(`SELECT user, deleted_at FROM replies WHERE app = $1 AND parent = $2 ORDER BY created_at, id`,
 		[]any{t.app, parent}, func(s *lite.Stmt) error {
 			if s.Bool(1) {
 				deleted++

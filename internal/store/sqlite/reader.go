@@ -117,7 +117,8 @@ func (r *reader) Reads(channel int64, fn func(*store.ReadRow) error) error {
 		WHERE r.app = $1 AND r.channel = $2 ORDER BY u.id`, []any{r.app, channel},
 		func(s *lite.Stmt) error {
 			row = store.ReadRow{User: s.Int(0), Read: chat.Read{
-				UserID: s.Text(1), LastRead: s.Time(2), LastReadMessageID: s.Text(3), Unread: int(s.Int(4))}}
+				UserID: s.Text(1), LastRead: s.Time(2), LastReadMessageID: s.Text(3), Unread: int(s.Int(4)),
+			}}
 			return fn(&row)
 		})
 }

@@ -20,7 +20,7 @@ import (
 	"hansard/internal/store/sqlite/lite"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver that goose migrates with
+	driver "modernc.org/sqlite" // also what goose migrates with
 )
 
 //go:embed schema/*.sql
@@ -68,6 +68,11 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	}
 	if opts.Busy == 0 {
 		opts.Busy = 30 * time.Second
+	}
+	// A commit must not wait for the journal of the file system to note the
+	// time of a file's last change. Where there is no fdatasync, fsync it is.
+	if _, err := driver.Fdatasync(true); err != nil && !errors.Is(err, driver.ErrFdatasyncUnavailable) {
+		return nil, fmt.Errorf("choose how to sync: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
@@ -119,8 +124,10 @@ func (s *Store) provider() (*goose.Provider, *sql.DB, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: s.path}).EscapedPath(),
-		RawQuery: fmt.Sprintf("_pragma=busy_timeout(%d)&_txlock=immediate", s.opts.Busy.Milliseconds())}).String()
+	dsn := (&url.URL{
+		Scheme: "file", Opaque: (&url.URL{Path: s.path}).EscapedPath(),
+		RawQuery: fmt.Sprintf("_pragma=busy_timeout(%d)&_txlock=immediate", s.opts.Busy.Milliseconds()),
+	}).String()
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, nil, err

@@ -192,8 +192,10 @@ func (t *tx) PutChannel(c *chat.Channel) (int64, error) {
 		ON CONFLICT (app, cid) DO UPDATE SET created_by = $5, created_at = $6, updated_at = $7, deleted_at = $8, truncated_at = $9,
 		truncated_by = $10, last_message_at = $11, frozen = $12, disabled = $13, team = $14, cooldown = $15, custom = $16
 		RETURNING key`,
-		[]any{t.app, cid, c.Type, c.ID, createdBy, c.CreatedAt, c.UpdatedAt, c.DeletedAt, c.TruncatedAt,
-			truncatedBy, last, c.Frozen, c.Disabled, c.Team, c.Cooldown, wire.AppendCustomObject(nil, c.Custom)},
+		[]any{
+			t.app, cid, c.Type, c.ID, createdBy, c.CreatedAt, c.UpdatedAt, c.DeletedAt, c.TruncatedAt,
+			truncatedBy, last, c.Frozen, c.Disabled, c.Team, c.Cooldown, wire.AppendCustomObject(nil, c.Custom),
+		},
 		func(s *lite.Stmt) error {
 			key = s.Int(0)
 			return nil

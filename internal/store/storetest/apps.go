@@ -174,12 +174,16 @@ func fill(t *testing.T, s store.Store, app int64) {
 		if err := tx.PutRead(ch, &chat.Read{UserID: "alice", LastRead: at}); err != nil {
 			return err
 		}
-		if err := tx.PutMessage(&chat.Message{ID: "m", CID: "messaging:general", UserID: "alice", Type: chat.Regular,
-			CreatedAt: at, UpdatedAt: at}); err != nil {
+		if err := tx.PutMessage(&chat.Message{
+			ID: "m", CID: "messaging:general", UserID: "alice", Type: chat.Regular,
+			CreatedAt: at, UpdatedAt: at,
+		}); err != nil {
 			return err
 		}
-		if err := tx.PutReaction(&chat.Reaction{MessageID: "m", UserID: "alice", Type: "like", Score: 1,
-			CreatedAt: at, UpdatedAt: at}); err != nil {
+		if err := tx.PutReaction(&chat.Reaction{
+			MessageID: "m", UserID: "alice", Type: "like", Score: 1,
+			CreatedAt: at, UpdatedAt: at,
+		}); err != nil {
 			return err
 		}
 		return tx.PutCall(&chat.Call{Type: "default", ID: "c", CreatedBy: "alice", CreatedAt: at, UpdatedAt: at})

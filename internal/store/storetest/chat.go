@@ -158,8 +158,10 @@ func (f *fixture) equal(got, want any) {
 }
 
 func testUsers(t *testing.T, f *fixture) {
-	u := chat.User{ID: "dora", Role: "admin", Name: "Dora \u2028 <d>", Teams: []string{"red"}, CreatedAt: 1e15, UpdatedAt: 2e15,
-		Custom: chat.Custom{{Name: "big", Value: chat.Raw("12345678901234567890")}, {Name: "price", Value: chat.Raw("2.50")}}}
+	u := chat.User{
+		ID: "dora", Role: "admin", Name: "Dora \u2028 <d>", Teams: []string{"red"}, CreatedAt: 1e15, UpdatedAt: 2e15,
+		Custom: chat.Custom{{Name: "big", Value: chat.Raw("12345678901234567890")}, {Name: "price", Value: chat.Raw("2.50")}},
+	}
 	var first, second int64
 	f.update(func(tx store.Tx) (err error) {
 		first, err = tx.PutUser(&u)
@@ -197,9 +199,11 @@ func testUsers(t *testing.T, f *fixture) {
 }
 
 func testChannels(t *testing.T, f *fixture) {
-	c := &chat.Channel{Type: "team", ID: "red", CreatedBy: "bob", CreatedAt: 1e15, UpdatedAt: 2e15, DeletedAt: 3e15, Frozen: true,
+	c := &chat.Channel{
+		Type: "team", ID: "red", CreatedBy: "bob", CreatedAt: 1e15, UpdatedAt: 2e15, DeletedAt: 3e15, Frozen: true,
 		Disabled: true, Team: "red", Cooldown: 7, LastMessageAt: 4e15,
-		Custom: chat.Custom{{Name: "a", Value: chat.Raw(`{"z":1,"a":[2.50]}`)}, {Name: "<b>", Value: chat.Raw(`"\u003c"`)}}}
+		Custom: chat.Custom{{Name: "a", Value: chat.Raw(`{"z":1,"a":[2.50]}`)}, {Name: "<b>", Value: chat.Raw(`"\u003c"`)}},
+	}
 	f.update(func(tx store.Tx) error {
 		_, err := tx.PutChannel(c)
 		return err
@@ -551,9 +555,11 @@ func testReactions(t *testing.T, f *fixture) {
 }
 
 func testCalls(_ *testing.T, f *fixture) {
-	c := chat.Call{Type: "default", ID: "c1", CreatedBy: "alice", CreatedAt: 2e15, UpdatedAt: 2e15,
+	c := chat.Call{
+		Type: "default", ID: "c1", CreatedBy: "alice", CreatedAt: 2e15, UpdatedAt: 2e15,
 		Members: []chat.CallMember{{UserID: "bob", Role: "host", CreatedAt: 2e15}},
-		Session: chat.Raw(`{"participants":[{"user_id":"carol"},{"user_id":"stranger"}]}`)}
+		Session: chat.Raw(`{"participants":[{"user_id":"carol"},{"user_id":"stranger"}]}`),
+	}
 	early := chat.Call{Type: "default", ID: "c0", CreatedBy: "carol", CreatedAt: 1e15, UpdatedAt: 1e15}
 	f.update(func(tx store.Tx) error { return errors.Join(tx.PutCall(&c), tx.PutCall(&early), tx.PutCall(&c)) })
 	calls := func(user string) (out []string) {

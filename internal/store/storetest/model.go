@@ -215,8 +215,10 @@ func (m *queueModel) check(t *testing.T, rt *rapid.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		is := modelTask{app: got.App, status: got.Status, epoch: got.Epoch, attempt: got.Attempt,
-			owner: got.Owner, cancel: got.Cancel, due: want.due, done: got.Done}
+		is := modelTask{
+			app: got.App, status: got.Status, epoch: got.Epoch, attempt: got.Attempt,
+			owner: got.Owner, cancel: got.Cancel, due: want.due, done: got.Done,
+		}
 		if is != *want {
 			rt.Fatalf("task %s is %+v, the model says %+v", id, is, *want)
 		}

@@ -40,7 +40,8 @@ func runLists(t *testing.T, open Open) {
 			CreatedAt: now, UpdatedAt: now, RunAt: now, Detail: []byte(`{"d":1}`), Total: 7,
 		}
 		stored, err := o.Store.Enqueue(t.Context(), &store.Task{
-			ID: "t", App: a.ID, Kind: "export.users", Request: []byte(`{"x":1}`), Detail: []byte(`{"d":1}`), Total: 7}, nil)
+			ID: "t", App: a.ID, Kind: "export.users", Request: []byte(`{"x":1}`), Detail: []byte(`{"d":1}`), Total: 7,
+		}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -79,7 +79,17 @@ CREATE TABLE messages (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX messages_by_id ON messages (app, id);
 CREATE INDEX messages_by_user ON messages (app, user, created_at, id);
-CREATE INDEX messages_by_parent ON messages (app, parent, created_at, id, user, deleted_at) WHERE parent IS NOT NULL;
+
+-- The replies of each thread, in order.
+CREATE TABLE replies (
+	app        INTEGER NOT NULL,
+	parent     TEXT    NOT NULL,
+	created_at INTEGER NOT NULL,
+	id         TEXT    NOT NULL,
+	user       INTEGER NOT NULL,
+	deleted_at INTEGER NOT NULL,
+	PRIMARY KEY (app, parent, created_at, id)
+) WITHOUT ROWID;
 
 -- Parents that were named by a reply before they were stored themselves.
 CREATE TABLE orphans (
@@ -129,6 +139,7 @@ DROP TABLE call_users;
 DROP TABLE calls;
 DROP TABLE reactions;
 DROP TABLE orphans;
+DROP TABLE replies;
 DROP TABLE messages;
 DROP TABLE reads;
 DROP TABLE members;
