@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,7 +23,7 @@ func (m *Main) verifyCommand() *cobra.Command {
 		Use:   "verify FILE",
 		Short: "Check an export file: well-formed, counts, checksum; - is standard input",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			var expected []byte
 			if manifest != "" {
 				var err error
@@ -29,20 +31,22 @@ func (m *Main) verifyCommand() *cobra.Command {
 					return fmt.Errorf("reading the manifest: %w", err)
 				}
 			}
-			r := m.Stdin
-			if args[0] != "-" {
-				f, err := os.Open(args[0])
+			name, r := args[0], m.Stdin
+			if name == "-" {
+				name = "standard input"
+			} else {
+				f, err := os.Open(name)
 				if err != nil {
 					return err
 				}
 				defer func() { _ = f.Close() }()
 				r = f
 			}
-			report, err := export.Verify(r, expected)
+			report, err := export.Verify(interruptible{cmd.Context(), r}, expected)
 			if err != nil {
-				return fmt.Errorf("verifying %s: %w", args[0], err)
+				return fmt.Errorf("verifying %s: %w", name, err)
 			}
-			return m.printReport(args[0], report, asJSON)
+			return m.printReport(name, report, asJSON)
 		},
 	}
 	c.Flags().StringVar(&manifest, "manifest", "", "the file's manifest, to compare with")
@@ -50,19 +54,98 @@ func (m *Main) verifyCommand() *cobra.Command {
 	return c
 }
 
-// readFile reads a file of at most limit bytes.
+// interruptible is a reader that fails once its context ends: a large file
+// takes a while.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (i interruptible) Read(p []byte) (int, error) {
+	if i.ctx.Err() != nil {
+		return 0, context.Cause(i.ctx)
+	}
+	return i.r.Read(p)
+}
+
+// readFile reads a file of at most limit bytes; an empty one is not nil.
 func readFile(name string, limit int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	var b bytes.Buffer
-	n, err := io.Copy(&b, io.LimitReader(f, limit+1))
+	b := bytes.NewBuffer([]byte{})
+	n, err := io.Copy(b, io.LimitReader(f, limit+1))
 	if err == nil && n > limit {
 		err = fmt.Errorf("%s is larger than %d MiB", name, limit>>20)
 	}
 	return b.Bytes(), err
 }
 
-func (m *Main) printReport(string, *export.Report, bool) error { return nil }
+// verifiedJSON is what --json prints.
+type verifiedJSON struct {
+	File string `json:"file"`
+	OK   bool   `json:"ok"`
+	*export.Report
+}
+
+// printReport prints what was found. A file with problems is an error, so that
+// scripts see it.
+func (m *Main) printReport(name string, r *export.Report, asJSON bool) error {
+	var err error
+	if asJSON {
+		err = m.printJSON(verifiedJSON{name, r.OK(), r})
+	} else {
+		err = m.printf("%s", reportText(name, r))
+	}
+	if n := int64(len(r.Problems)) + r.More; n == 1 {
+		err = errors.Join(err, fmt.Errorf("%s: there is a problem with it", name))
+	} else if n > 1 {
+		err = errors.Join(err, fmt.Errorf("%s: there are %d problems with it", name, n))
+	}
+	return err
+}
+
+func reportText(name string, r *export.Report) string {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s\n  format    %s\n  size      %d bytes\n  sha256    %s\n", name, formatText(r), r.Size, r.SHA256)
+	if n := r.Counts; r.Format == export.CSV {
+		fmt.Fprintf(&b, "  counts    %d messages\n", n.Messages)
+	} else if r.Format != export.Parquet && r.Format != "" {
+		fmt.Fprintf(&b, "  counts    %d channels, %d members, %d messages, %d reactions, %d users, %d calls\n",
+			n.Channels, n.Members, n.Messages, n.Reactions, n.Users, n.Calls)
+	}
+	if r.Compared {
+		fmt.Fprintf(&b, "  manifest  compared\n")
+	} else {
+		fmt.Fprintf(&b, "  manifest  none to compare with\n")
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(&b, "  note      %s\n", note)
+	}
+	if r.OK() {
+		b.WriteString("OK\n")
+		return b.String()
+	}
+	b.WriteString("Problems:\n")
+	for _, p := range r.Problems {
+		fmt.Fprintf(&b, "  - %s\n", p)
+	}
+	if r.More > 0 {
+		fmt.Fprintf(&b, "  … and %d more\n", r.More)
+	}
+	return b.String()
+}
+
+func formatText(r *export.Report) string {
+	switch {
+	case r.Encrypted:
+		return "encrypted (age)"
+	case r.Format == "":
+		return "unknown"
+	case r.Compression == export.None:
+		return r.Format
+	}
+	return r.Format + ", " + r.Compression
+}

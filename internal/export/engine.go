@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 
 	"hansard/internal/chat"
@@ -329,7 +330,7 @@ func (j *job) source(ctx context.Context, snap store.Snapshot, r *render.Rendere
 		j.asOf = snap.AsOf()
 	}
 	return &format.Source{
-		Reader: snap, Render: r, Row: row, Counts: &j.counts,
+		Reader: snap, Render: r, Row: row, Counts: &j.counts, Hide: since(ChannelSpec{}, &row.Channel, j.request.IncludeTruncated),
 		Since: since(spec, &row.Channel, j.request.IncludeTruncated), Until: spec.Until,
 		Progress: j.progress(ctx),
 	}, nil
@@ -410,14 +411,24 @@ func (j *job) one(ctx context.Context, spec ChannelSpec) error {
 	return j.note(spec.CID, j.counts.Messages-before, snap.AsOf())
 }
 
-// progress is called after each message. It tells the attempt every so often
-// and ends the export when the context does.
+// progress gives what is called after each message.
 func (j *job) progress(ctx context.Context) func() error {
+	return progress(ctx, j.attempt, &j.counts, j.total)
+}
+
+// progress tells the attempt every so often where it is, and ends the export
+// when the context does. Now and then it steps aside: an export keeps a core
+// busy for as long as it is let, and requests must not wait for that.
+func progress(ctx context.Context, a *task.Attempt, counts *format.Counts, total int64) func() error {
 	return func() error {
-		if j.counts.Messages%1024 != 0 {
+		if counts.Messages%256 != 0 {
 			return nil
 		}
-		j.attempt.Progress(j.counts.Messages, max(j.total, j.counts.Messages))
+		runtime.Gosched()
+		if counts.Messages%1024 != 0 {
+			return nil
+		}
+		a.Progress(counts.Messages, max(total, counts.Messages))
 		return ctx.Err()
 	}
 }

@@ -78,8 +78,8 @@ func (s *Service) checkChannels(ctx context.Context, app store.App, r *ChannelsR
 		if len(missing) > 0 {
 			return notFound("channels", missing)
 		}
-		if len(r.IncludeFields) == 0 {
-			return nil
+		if len(r.IncludeFields) == 0 || r.Filter != nil {
+			return nil // a filter's channels are not known yet
 		}
 		unknown, err := format.Unknown(v, rows, r.IncludeFields)
 		if err != nil {

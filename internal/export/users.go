@@ -49,19 +49,15 @@ func (s *Service) runUsers(ctx context.Context, a *task.Attempt) (result []byte,
 	}}
 	m := manifest{Kind: "users", Version: V2, Format: JSON}
 	for _, id := range r.UserIDs {
-		asOf, err := s.user(ctx, app, id, b, &m.Counts, func() error {
-			if m.Counts.Messages%1024 == 0 {
-				a.Progress(m.Counts.Messages, max(total, m.Counts.Messages))
-				return ctx.Err()
-			}
-			return nil
-		})
+		before := m.Counts.Messages
+		asOf, err := s.user(ctx, app, id, b, &m.Counts, progress(ctx, a, &m.Counts, total))
 		if err != nil {
 			return nil, err
 		}
 		if m.AsOf == 0 {
 			m.AsOf = asOf
 		}
+		m.note(id, m.Counts.Messages-before, asOf)
 	}
 	if err := b.FlushAll(); err != nil {
 		return nil, err

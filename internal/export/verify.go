@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -73,7 +74,7 @@ func Verify(r io.Reader, manifest []byte) (*Report, error) {
 	if manifest != nil {
 		claims, err := readClaims(manifest)
 		if err != nil {
-			v.problem("the manifest %v", err)
+			v.complain(&v.grave, "the manifest %v", err)
 		}
 		v.claims = claims
 	}
@@ -86,9 +87,12 @@ func Verify(r io.Reader, manifest []byte) (*Report, error) {
 	if v.claims != nil {
 		v.compare()
 	}
-	if v.report.Problems == nil {
-		v.report.Problems = []string{}
+	all := slices.Concat(v.grave, v.problems)
+	if all == nil {
+		all = []string{} // in JSON a list, never null
 	}
+	v.report.Problems = all[:min(len(all), maxProblems)]
+	v.report.More += int64(len(all) - len(v.report.Problems))
 	return &v.report, nil
 }
 
@@ -98,15 +102,21 @@ type verifier struct {
 	plain  *plain // what is inside of the compression
 	claims *claims
 	report Report
+	// grave are the problems of the file as a whole. They come first: they are
+	// often why the others are there.
+	grave, problems []string
 	// counted is set when the whole file was gone through, so that its counts
 	// mean something.
 	counted bool
 }
 
-// problem notes something wrong. Names and keys in it come from the file: what
-// would confuse a terminal is taken out.
-func (v *verifier) problem(format string, args ...any) {
-	if len(v.report.Problems) == maxProblems {
+// problem notes something wrong with a place in the file.
+func (v *verifier) problem(format string, args ...any) { v.complain(&v.problems, format, args...) }
+
+// complain adds a problem to a list. Names and keys in it come from the file:
+// what would confuse a terminal is taken out.
+func (v *verifier) complain(list *[]string, format string, args ...any) {
+	if len(*list) == maxProblems {
 		v.report.More++
 		return
 	}
@@ -116,7 +126,7 @@ func (v *verifier) problem(format string, args ...any) {
 		}
 		return r
 	}, fmt.Sprintf(format, args...))
-	v.report.Problems = append(v.report.Problems, clip(text, maxText))
+	*list = append(*list, clip(text, maxText))
 }
 
 // clip keeps the first n runes of s.
@@ -209,36 +219,26 @@ func (v *verifier) empty() {
 // broken says why the file could not be read on. A failure of the reader below
 // is no problem of the file: Verify returns it.
 func (v *verifier) broken(err error) {
-	var f *wire.FieldError
 	var syntax *jsontext.SyntacticError
+	isSyntax := errors.As(err, &syntax)
 	switch {
 	case v.stored.err != nil:
 	case v.plain == nil || v.plain.err != nil: // the decompressor's own error, however it got here
 		if v.plain != nil {
 			err = v.plain.err
 		}
-		v.problem("%s", damaged(v.report.Compression, err))
-	case errors.As(err, &f):
-		v.blame("byte", f, 0)
+		v.complain(&v.grave, "%s", damaged(v.report.Compression, err))
 	case errors.Is(err, errTooLarge):
-		v.problem("byte %d: something here is larger than %d MiB", v.plain.size, maxObject>>20)
+		v.complain(&v.grave, "byte %d: something here is larger than %d MiB", v.plain.size, maxObject>>20)
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
-		v.problem("the file ends in the middle: it is cut off")
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		v.problem("byte %d: a key is given twice", syntaxAt(err))
-	case errors.As(err, &syntax):
-		v.problem("byte %d: not valid JSON", syntax.ByteOffset)
+		v.complain(&v.grave, "the file ends in the middle: it is cut off")
+	case isSyntax && errors.Is(err, jsontext.ErrDuplicateName):
+		v.complain(&v.grave, "byte %d: a key is given twice", syntax.ByteOffset)
+	case isSyntax:
+		v.complain(&v.grave, "byte %d: not valid JSON", syntax.ByteOffset)
 	default:
-		v.problem("%v", err)
+		v.complain(&v.grave, "%v", err)
 	}
-}
-
-func syntaxAt(err error) int64 {
-	var syntax *jsontext.SyntacticError
-	if errors.As(err, &syntax) {
-		return syntax.ByteOffset
-	}
-	return 0
 }
 
 // blame notes an error of a decoder; offset is where what it decoded begins.

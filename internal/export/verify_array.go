@@ -50,11 +50,7 @@ func (c *arrayCheck) allow() { c.in.allow(c.dec.InputOffset()) }
 // each calls fn before every element of the array that comes next, and passes
 // over anything else.
 func (c *arrayCheck) each(fn func() error) error {
-	if c.dec.PeekKind() != '[' {
-		c.problem("byte %d: there should be an array", c.dec.InputOffset())
-		return c.dec.SkipValue()
-	}
-	if _, err := c.dec.ReadToken(); err != nil {
+	if ok, err := c.open('[', "an array"); !ok {
 		return err
 	}
 	for c.dec.PeekKind() != ']' {
@@ -67,13 +63,23 @@ func (c *arrayCheck) each(fn func() error) error {
 	return err
 }
 
+// open goes into an array or object. A value of another kind is a problem and
+// passed over.
+func (c *arrayCheck) open(kind jsontext.Kind, what string) (ok bool, err error) {
+	switch c.dec.PeekKind() {
+	case kind:
+		_, err = c.dec.ReadToken()
+		return err == nil, err
+	case 0: // cannot be read on; why is what SkipValue says
+	default:
+		c.problem("byte %d: there should be %s", c.dec.InputOffset(), what)
+	}
+	return false, c.dec.SkipValue()
+}
+
 // entry checks what there is of one channel.
 func (c *arrayCheck) entry() error {
-	if c.dec.PeekKind() != '{' {
-		c.problem("byte %d: there should be an object with a channel", c.dec.InputOffset())
-		return c.dec.SkipValue()
-	}
-	if _, err := c.dec.ReadToken(); err != nil {
+	if ok, err := c.open('{', "an object with a channel"); !ok {
 		return err
 	}
 	c.cid = ""

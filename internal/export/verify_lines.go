@@ -71,13 +71,11 @@ func (v *verifier) lines(data *bufio.Reader) error {
 	if v.report.Format == "" { // users of whom nothing is there
 		v.report.Format = usersFile
 	}
-	if v.report.Format == V2 && v.OK() && c.carried != v.report.Counts.Reactions {
+	if v.report.Format == V2 && len(v.problems) == 0 && c.carried != v.report.Counts.Reactions {
 		v.problem("the messages have %d reactions, but there are %d reaction lines", c.carried, v.report.Counts.Reactions)
 	}
 	return nil
 }
-
-func (v *verifier) OK() bool { return v.report.OK() }
 
 func (c *lineCheck) line(raw []byte) {
 	var typ string

@@ -96,19 +96,19 @@ func (v *verifier) compare() {
 	r.Compared = true
 	v.differ("size", r.Size, *c.Size)
 	if !strings.EqualFold(r.SHA256, c.SHA256) {
-		v.problem("sha256: not the manifest's; the bytes of the file are others")
+		v.complain(&v.grave, "sha256: not the manifest's; the bytes of the file are others")
 	}
 	if encrypted := c.Encryption == "age"; encrypted != r.Encrypted {
-		v.problem("encryption: the file is not as the manifest says")
+		v.complain(&v.grave, "encryption: the file is not as the manifest says")
 	}
 	if r.Encrypted {
 		return
 	}
 	if r.Compression != c.Compression {
-		v.problem("compression: the file has %s, the manifest says %s", r.Compression, quote(c.Compression))
+		v.complain(&v.grave, "compression: the file has %s, the manifest says %s", r.Compression, quote(c.Compression))
 	}
 	if r.Format != c.file() {
-		v.problem("format: the file has %s, the manifest says %s", quote(r.Format), c.file())
+		v.complain(&v.grave, "format: the file has %s, the manifest says %s", quote(r.Format), c.file())
 		return
 	}
 	if !v.counted {
@@ -126,7 +126,7 @@ func (v *verifier) compare() {
 		return
 	}
 	if c.strange != "" {
-		v.problem("the file has messages of %s, which the manifest does not list", quote(c.strange))
+		v.complain(&v.grave, "the file has messages of %s, which the manifest does not list", quote(c.strange))
 	}
 	for _, ch := range c.Channels {
 		t := c.tallies[ch.CID]
@@ -137,6 +137,6 @@ func (v *verifier) compare() {
 
 func (v *verifier) differ(what string, got, said int64) {
 	if got != said {
-		v.problem("%s: the file has %d, the manifest says %d", what, got, said)
+		v.complain(&v.grave, "%s: the file has %d, the manifest says %d", what, got, said)
 	}
 }

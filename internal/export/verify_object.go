@@ -190,7 +190,7 @@ func (t *track) step(order *channelOrder, cid string, at chat.Time, id string) (
 	before := *t
 	t.begun, t.cid, t.at, t.id = true, cid, at, id
 	same := before.begun && before.cid == cid
-	if same && (later(at, id, before.at, before.id) || at == 0 && id != before.id) {
+	if same && id != before.id && (at == 0 || later(at, id, before.at, before.id)) {
 		return ""
 	}
 	if place, ok := order.next(before.from, cid); ok {

@@ -61,14 +61,14 @@ func (v *verifier) table(data io.Reader) error {
 		if err == io.EOF {
 			break
 		}
+		if err != nil && !errors.Is(err, csv.ErrFieldCount) {
+			return v.tableError(err)
+		}
 		line, _ := r.FieldPos(0)
-		if errors.Is(err, csv.ErrFieldCount) {
+		if err != nil {
 			v.problem("line %d: the row has %d fields, the header %d", line, len(row), len(header))
 			v.add("message", &object{})
 			continue
-		}
-		if err != nil {
-			return v.tableError(err)
 		}
 		o := object{}
 		if cid >= 0 {

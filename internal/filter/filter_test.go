@@ -37,13 +37,13 @@ func get(field string) (filter.Value, error) {
 func TestMatch(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]bool{
-		`{}`:                                                                true,
-		`{"type":"messaging"}`:                                              true,
-		`{"type":"team"}`:                                                   false,
-		`{"type":{"$in":["team","messaging"]}}`:                             true,
-		`{"type":{"$nin":["team","messaging"]}}`:                            false,
-		`{"type":{"$ne":"team"},"n":{"$gt":6,"$lt":8}}`:                     true,
-		`{"type":{"$ne":"team"},"n":{"$gt":6,"$lt":7}}`:                     false,
+		`{}`:                                     true,
+		`{"type":"messaging"}`:                   true,
+		`{"type":"team"}`:                        false,
+		`{"type":{"$in":["team","messaging"]}}`:  true,
+		`{"type":{"$nin":["team","messaging"]}}`: false,
+		`{"type":{"$ne":"team"},"n":{"$gt":6,"$lt":8}}`: true,
+		`{"type":{"$ne":"team"},"n":{"$gt":6,"$lt":7}}`: false,
 		`{"n":{"$gte":7}}`:                                                  true,
 		`{"n":{"$lte":6}}`:                                                  false,
 		`{"team":{"$exists":false}}`:                                        true,
@@ -84,7 +84,7 @@ func TestRefused(t *testing.T) {
 	for raw, want := range map[string]string{
 		`[]`:                                "object",
 		`{"type":`:                          "JSON",
-		`{"color":"red"}`:                   "unknown field color",
+		`{"color":"red"}`:                   `unknown field "color"`,
 		`{"$xor":[]}`:                       "$xor",
 		`{"$or":[]}`:                        "at least one",
 		`{"$or":{}}`:                        "$or: must be a list",
@@ -92,7 +92,7 @@ func TestRefused(t *testing.T) {
 		`{"type":{}}`:                       "type: needs an operator",
 		`{"type":{"$regex":"x"}}`:           "$regex",
 		`{"type":{"$in":"x"}}`:              "type $in: must be a list",
-		`{"frozen":{"$gt":true}}`:           "frozen: does not take the operator $gt",
+		`{"frozen":{"$gt":true}}`:           `frozen: does not take the operator "$gt"`,
 		`{"frozen":"yes"}`:                  "true or false",
 		`{"n":1.5}`:                         "whole number",
 		`{"at":"yesterday"}`:                "RFC 3339",

@@ -64,6 +64,9 @@ type parser struct {
 // operator.
 func Parse(raw []byte, fields map[string]Kind) (*Filter, error) {
 	p := &parser{fields: fields}
+	if !jsontext.Value(raw).IsValid() {
+		return nil, errors.New("is not valid JSON")
+	}
 	f, err := p.object(raw, 0)
 	if err != nil {
 		return nil, err
@@ -131,7 +134,7 @@ func (p *parser) object(raw []byte, depth int) (f Filter, err error) {
 			return err
 		}
 		if !slices.Contains([]string{"$and", "$or", "$nor"}, name) {
-			return fmt.Errorf("has the unknown operator %s; at this place it takes $and, $or and $nor", name)
+			return fmt.Errorf("has the unknown operator %s; at this place it takes $and, $or and $nor", shown(name))
 		}
 		n := node{op: name}
 		err := elements(value, func(v jsontext.Value) error {
@@ -149,6 +152,14 @@ func (p *parser) object(raw []byte, depth int) (f Filter, err error) {
 		return nil
 	})
 	return f, err
+}
+
+// shown is a name out of the request as it can stand in an error.
+func shown(name string) string {
+	if len(name) > 64 {
+		name = name[:64] + "…"
+	}
+	return strconv.QuoteToGraphic(name)
 }
 
 func within(name string, err error) error { return fmt.Errorf("%s: %w", name, err) }
@@ -170,7 +181,7 @@ func (p *parser) field(name string, value jsontext.Value) ([]node, error) {
 			known = append(known, f)
 		}
 		slices.Sort(known)
-		return nil, fmt.Errorf("asks for the unknown field %s; the fields are %s", name, strings.Join(known, ", "))
+		return nil, fmt.Errorf("asks for the unknown field %s; the fields are %s", shown(name), strings.Join(known, ", "))
 	}
 	if value.Kind() != '{' {
 		n, err := p.compare(name, kind, "$eq", value)
@@ -194,7 +205,7 @@ func (p *parser) field(name string, value jsontext.Value) ([]node, error) {
 func (p *parser) compare(field string, kind Kind, op string, value jsontext.Value) (node, error) {
 	n := node{op: op, field: field, kind: kind}
 	if !slices.Contains(operators[kind], op) {
-		return n, within(field, fmt.Errorf("does not take the operator %s; it takes %s", op, strings.Join(operators[kind], " ")))
+		return n, within(field, fmt.Errorf("does not take the operator %s; it takes %s", shown(op), strings.Join(operators[kind], " ")))
 	}
 	read := func(kind Kind) func(jsontext.Value) error {
 		return func(v jsontext.Value) error {
@@ -247,7 +258,9 @@ func readOperand(kind Kind, v jsontext.Value) (o operand, err error) {
 		}
 	case Time:
 		if ns, err := strconv.ParseInt(string(v), 10, 64); err == nil { // the v2 dialect
-			o.n = ns / 1000
+			if o.n = ns / 1000; !chat.Time(o.n).Valid() {
+				return o, errors.New("must be a time between 1970 and 9999")
+			}
 			return o, nil
 		}
 		s, err := text()

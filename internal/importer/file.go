@@ -153,7 +153,7 @@ func (s *Service) runTask(ctx context.Context, app store.App, id string, o FileO
 	stop()
 	<-watched
 	if err != nil && ctx.Err() != nil {
-		return nil, s.abandon(app, id, ctx.Err())
+		return nil, s.abandon(context.WithoutCancel(ctx), app, id, ctx.Err())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("run the import: %w", err)
@@ -162,8 +162,8 @@ func (s *Service) runTask(ctx context.Context, app store.App, id string, o FileO
 }
 
 // abandon cancels a task that was handed back before anything was written.
-func (s *Service) abandon(app store.App, id string, cause error) error {
-	ctx, done := context.WithTimeout(context.Background(), 5*time.Second)
+func (s *Service) abandon(ctx context.Context, app store.App, id string, cause error) error {
+	ctx, done := context.WithTimeout(ctx, 5*time.Second)
 	defer done()
 	t, err := s.Store.Task(ctx, app.ID, id)
 	if err != nil {

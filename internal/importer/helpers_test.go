@@ -105,11 +105,8 @@ type parts struct {
 }
 
 type channelParts struct {
-	channel                            string
-	members, reads, messages           []string
-	reactions                          []string
-	cid                                string
-	memberIDs, readIDs, reactionAuthor []string
+	cid, channel                        string
+	members, reads, messages, reactions []string
 }
 
 // read renders everything in the store.

@@ -148,7 +148,7 @@ func load(ctx context.Context, s *scan.Scanner, now chat.Time, l loading, write 
 
 func decodeBatches(ctx context.Context, s *scan.Scanner, now chat.Time, l loading, out chan<- *batch) error {
 	p := &parser{scan: s, now: now, embeddedReactions: l.form.embeddedReactions}
-	for range int64(l.from) {
+	for range l.from {
 		if err := p.skip(); err != nil {
 			return changed(err)
 		}

@@ -21,6 +21,10 @@ type Renderer struct {
 
 	reader store.Reader
 	users  userCache
+	hidden struct { // see HideBefore
+		channel int64
+		before  chat.Time
+	}
 	levels [2]level // a message and the message it quotes
 	other  body.Fill
 }
@@ -48,6 +52,12 @@ func newRenderer(r store.Reader, slots int) *Renderer {
 		rr.levels[i].fill.Users = &rr.users
 	}
 	return rr
+}
+
+// HideBefore leaves out quoted messages of a channel that were created before
+// an instant: what was truncated must not come back as a quotation.
+func (r *Renderer) HideBefore(channel int64, before chat.Time) {
+	r.hidden.channel, r.hidden.before = channel, before
 }
 
 // User appends the user with that key.
@@ -205,6 +215,9 @@ func (r *Renderer) quoted(dst, id []byte) ([]byte, error) {
 	}
 	if err != nil {
 		return dst, err
+	}
+	if row.Channel == r.hidden.channel && row.CreatedAt < r.hidden.before {
+		return dst, nil
 	}
 	dst = append(dst, `,"quoted_message":`...)
 	return r.message(dst, &row, 1)

@@ -109,7 +109,7 @@ func write(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	h.Add("Vary", "Accept-Encoding")
 	if len(body) > gzipMin && takesGzip(r.Header.Values("Accept-Encoding")) {
 		var packed bytes.Buffer
-		z := packers.Get().(*gzip.Writer)
+		z := packers.Get().(*gzip.Writer) //nolint:errcheck // what New makes
 		z.Reset(&packed)
 		_, err := z.Write(body)
 		if cerr := z.Close(); err == nil && cerr == nil {

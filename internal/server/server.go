@@ -142,7 +142,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		cut()
 		err = hs.Close()
 	}
-	<-served
+	if end := <-served; err == nil && !errors.Is(end, http.ErrServerClosed) {
+		err = end
+	}
 	if err != nil {
 		return fmt.Errorf("shut down: %w", err)
 	}

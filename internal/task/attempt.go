@@ -82,7 +82,7 @@ func (a *Attempt) Flush(ctx context.Context) error {
 // cancel, for work that must not be stopped halfway.
 func (a *Attempt) Life() context.Context {
 	if a.life == nil {
-		return context.Background()
+		return context.Background() //nolint:forbidigo // outside of a Runner there is no lease to end it
 	}
 	return a.life
 }

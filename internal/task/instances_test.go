@@ -159,8 +159,10 @@ func TestInstances(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if !dead(left) || !dead(left) {
-		t.Error("the dead are taken for living")
+	for range 2 { // asking changes nothing
+		if !dead(left) {
+			t.Error("the dead are taken for living")
+		}
 	}
 	if err := a.Forget(left); err != nil {
 		t.Fatal(err)

@@ -34,11 +34,12 @@ func (r *Runner) attempt(ctx context.Context, t *store.Task, claimed time.Time) 
 	l.start(claimed)
 	defer context.AfterFunc(ctx, func() { end(ErrShutdown) })()
 
-	beats, stop := context.WithCancel(context.Background())
+	outlive := context.WithoutCancel(ctx)
+	beats, stop := context.WithCancel(outlive)
 	beating := make(chan struct{})
 	go func() { defer close(beating); l.beat(beats) }()
 	log.Info("task started")
-	result, err, ended := r.handle(ctx, work, a, log)
+	result, ended, err := r.handle(ctx, work, a, log)
 	stop()
 	<-beating
 	if l.isLost() {
@@ -52,9 +53,9 @@ func (r *Runner) attempt(ctx context.Context, t *store.Task, claimed time.Time) 
 		}
 		o = r.outcome(t, result, err, context.Cause(work))
 	}
-	finish, done := context.WithCancel(context.Background())
+	finish, done := outlive, func() {}
 	if ctx.Err() != nil {
-		finish, done = context.WithTimeout(context.Background(), finishAtShutdown)
+		finish, done = context.WithTimeout(outlive, finishAtShutdown)
 	}
 	defer done()
 	if !o.Status.Final() && a.unwritten() {
@@ -71,7 +72,7 @@ func (r *Runner) attempt(ctx context.Context, t *store.Task, claimed time.Time) 
 	}
 	report(log, o, err, time.Since(claimed))
 	if r.Finished != nil {
-		r.Finished(t, o)
+		r.Finished(outlive, t, o)
 	}
 }
 
@@ -92,14 +93,14 @@ func report(log *slog.Logger, o store.Outcome, err error, took time.Duration) {
 // handle calls the handler. When the worker shuts down and the handler does
 // not end within the grace, handle returns without it: what it still does is
 // fenced off by the epoch.
-func (r *Runner) handle(ctx, work context.Context, a *Attempt, log *slog.Logger) (result []byte, err error, ended bool) {
+func (r *Runner) handle(ctx, work context.Context, a *Attempt, log *slog.Logger) (result []byte, ended bool, err error) {
 	switch t := &a.Task; {
 	case t.Cancel && !committed(t): // asked for while nobody ran it
-		return nil, Canceled(), true
+		return nil, true, Canceled()
 	case t.Attempt > r.begun() && !committed(t):
-		return nil, Failf("InternalError", "The workers that ran this task stopped unexpectedly, %d times in all.", t.Attempt-1), true
+		return nil, true, Failf("InternalError", "The workers that ran this task stopped unexpectedly, %d times in all.", t.Attempt-1)
 	case r.Handlers[t.Kind] == nil:
-		return nil, fmt.Errorf("no handler for tasks of kind %q", t.Kind), true
+		return nil, true, fmt.Errorf("no handler for tasks of kind %q", t.Kind)
 	}
 	type answer struct {
 		result []byte
@@ -120,16 +121,16 @@ func (r *Runner) handle(ctx, work context.Context, a *Attempt, log *slog.Logger)
 	}()
 	select {
 	case ans := <-answers:
-		return ans.result, ans.err, true
+		return ans.result, true, ans.err
 	case <-ctx.Done():
 	}
 	timer := time.NewTimer(r.grace())
 	defer timer.Stop()
 	select {
 	case ans := <-answers:
-		return ans.result, ans.err, true
+		return ans.result, true, ans.err
 	case <-timer.C:
-		return nil, ErrShutdown, false
+		return nil, false, ErrShutdown
 	}
 }
 

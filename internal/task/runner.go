@@ -44,8 +44,9 @@ type Runner struct {
 	// further ones; 1 s and 10 s by default.
 	Pauses []time.Duration
 
-	// Finished, if set, is called after the end of an attempt was stored.
-	Finished func(t *store.Task, o store.Outcome)
+	// Finished, if set, is called after the end of an attempt was stored. Its
+	// context outlives the worker's: bound what is done.
+	Finished func(ctx context.Context, t *store.Task, o store.Outcome)
 	Logger   *slog.Logger // slog.Default() by default
 
 	once  sync.Once

@@ -331,7 +331,7 @@ func TestFinished(t *testing.T) {
 		return nil, nil
 	})
 	ends := make(chan store.TaskStatus, 2)
-	r.Finished = func(got *store.Task, o store.Outcome) {
+	r.Finished = func(_ context.Context, got *store.Task, o store.Outcome) {
 		if stored := b.get(t, got.ID); o.Status.Final() && stored.Status != o.Status {
 			t.Errorf("told of %s while %s is stored", o.Status, stored.Status)
 		}

@@ -123,7 +123,7 @@ func TestLostLease(t *testing.T) {
 	r := b.runner(block(began, ends))
 	r.Beat = 100 * time.Millisecond
 	finished := false
-	r.Finished = func(*store.Task, store.Outcome) { finished = true }
+	r.Finished = func(context.Context, *store.Task, store.Outcome) { finished = true }
 	stop := start(t, r)
 	receive(t, began)
 	// The worker freezes, as far as the store can tell, and another claims.
@@ -226,7 +226,7 @@ func TestStartStopStress(t *testing.T) {
 			for i := range 15 {
 				r := b.runner(handler)
 				r.Concurrency = 2
-				r.Finished = func(got *store.Task, o store.Outcome) {
+				r.Finished = func(_ context.Context, got *store.Task, o store.Outcome) {
 					var n int
 					if _, err := fmt.Sscan(got.ID, &n); err != nil {
 						t.Error(err)
@@ -247,7 +247,7 @@ func TestStartStopStress(t *testing.T) {
 	var rest atomic.Int64
 	r := b.runner(handler)
 	r.Concurrency = 4
-	r.Finished = func(*store.Task, store.Outcome) { rest.Add(1) }
+	r.Finished = func(context.Context, *store.Task, store.Outcome) { rest.Add(1) }
 	start(t, r)
 	var before int64
 	for i := range tasks {

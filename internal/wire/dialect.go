@@ -81,7 +81,7 @@ func (s *shape) appendObject(dst, raw []byte, v span, depth int) ([]byte, error)
 		return dst, errDialect
 	}
 	var seen uint64
-	unknown, err := 0, error(nil)
+	unknown := 0
 	dst = append(dst, '{')
 	c := inside(raw, v)
 	for c.member() {
@@ -98,6 +98,7 @@ func (s *shape) appendObject(dst, raw []byte, v span, depth int) ([]byte, error)
 		}
 		dst = comma(dst)
 		dst = append(append(dst, raw[c.key.start:c.key.end]...), ':')
+		var err error
 		if dst, err = f.appendValue(dst, raw, c.val, depth); err != nil {
 			return dst, err
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
 
 	"hansard/internal/chat"
 	"hansard/internal/wire"
@@ -129,5 +130,27 @@ func TestLimits(t *testing.T) {
 		if got := code(tc.m); got != tc.want {
 			t.Errorf("%s: got %d, want %d", tc.name, got, tc.want)
 		}
+	}
+}
+
+func TestMembers(t *testing.T) {
+	t.Parallel()
+	var got []string
+	list := func(name []byte, v jsontext.Value) error {
+		got = append(got, string(name)+"="+string(v))
+		return nil
+	}
+	for _, raw := range []string{`{"a":1,"b\u003c\"":{"a":[2]},"":"x,y"}`, `{}`, `[1]`, ``, `{"cut":"sho`} {
+		if err := wire.Members([]byte(raw), list); err != nil {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+	want := []string{`a=1`, `b<"={"a":[2]}`, `="x,y"`}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	stop := errors.New("stop")
+	if err := wire.Members([]byte(`{"a":1}`), func([]byte, jsontext.Value) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -215,7 +215,7 @@ func (w *Worker) remove(ctx context.Context, what string, keys []string) error {
 		errs = append(errs, w.opts.Blob.Delete(ctx, key))
 	}
 	if len(keys) > 0 {
-		w.log.Info("purged "+what, "count", len(keys))
+		w.log.Info("purged", "what", what, "count", len(keys))
 	}
 	return errors.Join(errs...)
 }

@@ -130,11 +130,11 @@ const cleanupTimeout = 5 * time.Second
 
 // finished tidies up after a task's last attempt: what earlier attempts left
 // is of no use now. The purge makes good what fails here.
-func (w *Worker) finished(t *store.Task, o store.Outcome) {
+func (w *Worker) finished(ctx context.Context, t *store.Task, o store.Outcome) {
 	if !o.Status.Final() {
 		return
 	}
-	ctx, done := context.WithTimeout(context.Background(), cleanupTimeout)
+	ctx, done := context.WithTimeout(ctx, cleanupTimeout)
 	defer done()
 	over := *t
 	over.Status, over.Result = o.Status, o.Result

@@ -45,7 +45,7 @@ func (s *Store) create(ctx context.Context, key string) (*writer, error) {
 		return nil, fmt.Errorf("creating %s: %w", key, err)
 	}
 	buf, _ := buffers.Get().(*bufio.Writer)
-	buf.Reset(f)
+	buf.Reset(&steady{File: f})
 	return &writer{ctx: ctx, store: s, key: key, tmp: name, file: f, buf: buf}, nil
 }
 

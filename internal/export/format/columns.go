@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 
@@ -133,7 +134,7 @@ func (t *table) put(i int, v jsontext.Value) {
 // plain gives a string without its quotes and escapes. It is v's memory, or
 // else scratch's, which is handed back.
 func plain(v jsontext.Value, scratch []byte) (s, grown []byte, err error) {
-	if !slices.Contains(v, '\\') {
+	if bytes.IndexByte(v, '\\') < 0 {
 		return v[1 : len(v)-1], scratch, nil
 	}
 	at := len(scratch)

@@ -71,17 +71,21 @@ type Counts struct {
 
 // Source is one channel, or one user, as of one snapshot.
 type Source struct {
-	Reader   store.Reader
-	Render   *render.Renderer
-	Row      store.ChannelRow
-	Since    chat.Time // messages to export: Since <= created_at < Until
-	Until    chat.Time
+	Reader store.Reader
+	Render *render.Renderer
+	Row    store.ChannelRow
+	Since  chat.Time // messages to export: Since <= created_at < Until
+	Until  chat.Time
+	// Hide is from when on quoted messages are shown: truncated ones are not,
+	// unless they are exported themselves.
+	Hide     chat.Time
 	Counts   *Counts
 	Progress func() error // after each message; its error ends the export
 }
 
 // Messages calls fn with the messages to export.
 func (s *Source) Messages(fn func(*store.MessageRow) error) error {
+	s.Render.HideBefore(s.Row.Key, s.Hide)
 	r := store.MessageRange{Channel: s.Row.Key, Since: s.Since, Until: s.Until}
 	return s.Reader.Messages(r, func(row *store.MessageRow) error {
 		if err := fn(row); err != nil {

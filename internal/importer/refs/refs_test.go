@@ -42,12 +42,9 @@ func describe(t rapid.TB, table *refs.Table) []string {
 // The same notes give the same groups, however little memory there is.
 func TestMemoryMakesNoDifference(t *testing.T) {
 	t.Parallel()
+	dir := t.TempDir() // Close leaves it empty each time
 	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp("", "refs-test-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(dir)
+		var err error
 		roomy, tight := refs.New(dir, 0), refs.New(dir, 1)
 		for line := range rapid.IntRange(0, 2000).Draw(t, "notes") {
 			id := fmt.Sprint("id-", line*7919%61)

@@ -77,7 +77,6 @@ func (t *Table) narrow() error {
 
 // way is one run in a merge.
 type way struct {
-	f    *os.File
 	in   *bufio.Reader
 	note Note
 }
@@ -100,7 +99,7 @@ type ways []*way
 func (h ways) Len() int           { return len(h) }
 func (h ways) Less(i, j int) bool { return compare(&h[i].note, &h[j].note) < 0 }
 func (h ways) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *ways) Push(x any)        { *h = append(*h, x.(*way)) }
+func (h *ways) Push(x any)        { *h = append(*h, x.(*way)) } //nolint:errcheck // nothing else is pushed
 func (h *ways) Pop() any {
 	last := (*h)[len(*h)-1]
 	*h = (*h)[:len(*h)-1]
@@ -110,13 +109,19 @@ func (h *ways) Pop() any {
 // merge calls fn with the notes of all runs in order.
 func merge(names []string, fn func(*Note) error) error {
 	var h ways
+	open := make([]*os.File, 0, len(names))
+	defer func() {
+		for _, f := range open {
+			_ = f.Close() // only read from
+		}
+	}()
 	for _, name := range names {
 		f, err := os.Open(name)
 		if err != nil {
 			return fmt.Errorf("sort ids: %w", err)
 		}
-		defer f.Close()
-		w := &way{f: f, in: bufio.NewReaderSize(f, runBuffer)}
+		open = append(open, f)
+		w := &way{in: bufio.NewReaderSize(f, runBuffer)}
 		if more, err := w.next(); err != nil {
 			return err
 		} else if more {

@@ -21,13 +21,19 @@ type source struct {
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	if err != nil && err != io.EOF {
-		if errors.Is(err, io.EOF) {
-			// A connection that was lost is not the end of the file.
-			err = fmt.Errorf("%w: %s", io.ErrUnexpectedEOF, err)
-		}
-		s.err = err
+		s.err = noEnd(err)
+		return n, s.err
 	}
 	return n, err
+}
+
+// noEnd keeps an error from being taken for the end of the file because it
+// wraps io.EOF, as that of a lost connection does.
+func noEnd(err error) error {
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: %s", io.ErrUnexpectedEOF, err.Error())
+	}
+	return err
 }
 
 // maxWindow bounds the memory that a zstd frame may ask for. Frames made with

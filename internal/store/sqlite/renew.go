@@ -9,7 +9,7 @@ func (t *tx) DeleteMembers(channel int64) error {
 	if err := t.conn.Exec(`DELETE FROM members WHERE app = $1 AND channel = $2`, t.app, channel); err != nil {
 		return err
 	}
-	if n := int(t.conn.Changes()); n > 0 {
+	if n := t.conn.Changes(); n > 0 {
 		c.members, c.dirty = c.members-n, true
 	}
 	return t.conn.Exec(`DELETE FROM reads WHERE app = $1 AND channel = $2`, t.app, channel)

@@ -115,8 +115,8 @@ func Migrate(ctx context.Context, dir string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer s.Close()
-	return s.schemaVersion(ctx)
+	version, err := s.schemaVersion(ctx)
+	return version, errors.Join(err, s.Close())
 }
 
 func (s *Store) provider() (*goose.Provider, *sql.DB, error) {
@@ -139,12 +139,12 @@ func (s *Store) provider() (*goose.Provider, *sql.DB, error) {
 	return p, db, nil
 }
 
-func (s *Store) migrate(ctx context.Context) error {
+func (s *Store) migrate(ctx context.Context) (err error) {
 	p, db, err := s.provider()
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	defer db.Close()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	have, want, err := p.GetVersions(ctx)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
@@ -172,8 +172,8 @@ func (s *Store) schemaVersion(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer db.Close()
-	return p.GetDBVersion(ctx)
+	version, err := p.GetDBVersion(ctx)
+	return version, errors.Join(err, db.Close())
 }
 
 func (s *Store) now() chat.Time { return chat.TimeOf(s.opts.Now()) }
