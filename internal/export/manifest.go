@@ -1,7 +1,6 @@
 package export
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,31 +22,18 @@ type manifest struct {
 	AsOf     chat.Time
 	Counts   format.Counts
 	Channels *sections // holds the entries for channels; nil in a users export
-	Users    []byte    // the entries for users, each followed by a comma
-}
-
-// note adds a user to the manifest of a users export.
-func (m *manifest) note(id string, messages int64, asOf chat.Time) {
-	m.Users = appendEntry(m.Users, "user_id", id, messages, asOf)
-}
-
-// appendEntry appends what was exported of a channel or a user, and a comma.
-func appendEntry(dst []byte, key, id string, messages int64, asOf chat.Time) []byte {
-	dst = append(dst, '{')
-	dst = wire.AppendString(dst, key)
-	dst = append(dst, ':')
-	dst = wire.AppendString(dst, id)
-	dst = append(dst, `,"messages":`...)
-	dst = strconv.AppendInt(dst, messages, 10)
-	dst = append(dst, `,"as_of":`...)
-	dst = asOf.AppendJSON(dst)
-	return append(dst, "},"...)
 }
 
 // note adds a channel to the manifest.
 func (j *job) note(cid string, messages int64, asOf chat.Time) error {
 	b := j.secs.To(manifestChannels)
-	b.B = appendEntry(b.B, "cid", cid, messages, asOf)
+	b.B = append(b.B, `{"cid":`...)
+	b.B = wire.AppendString(b.B, cid)
+	b.B = append(b.B, `,"messages":`...)
+	b.B = strconv.AppendInt(b.B, messages, 10)
+	b.B = append(b.B, `,"as_of":`...)
+	b.B = asOf.AppendJSON(b.B)
+	b.B = append(b.B, "},"...)
 	return b.Flush()
 }
 
@@ -102,11 +88,7 @@ func (s *Service) writeManifest(ctx context.Context, taskID string, app store.Ap
 			return err
 		}
 	}
-	users := ""
-	if m.Channels == nil {
-		users = `,"users":[` + string(bytes.TrimSuffix(m.Users, []byte(","))) + "]"
-	}
-	if _, err := fmt.Fprintf(w, `]%s,"created_by":%q}`+"\n", users, "hansard "+s.Version); err != nil {
+	if _, err := fmt.Fprintf(w, `],"created_by":%q}`+"\n", "hansard "+s.Version); err != nil {
 		return err
 	}
 	return w.Commit()

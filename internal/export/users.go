@@ -48,16 +48,8 @@ func (s *Service) runUsers(ctx context.Context, a *task.Attempt) (result []byte,
 		return err
 	}}
 	m := manifest{Kind: "users", Version: V2, Format: JSON}
-	for _, id := range r.UserIDs {
-		before := m.Counts.Messages
-		asOf, err := s.user(ctx, app, id, b, &m.Counts, progress(ctx, a, &m.Counts, total))
-		if err != nil {
-			return nil, err
-		}
-		if m.AsOf == 0 {
-			m.AsOf = asOf
-		}
-		m.note(id, m.Counts.Messages-before, asOf)
+	if m.AsOf, err = s.users(ctx, app, r.UserIDs, b, &m.Counts, progress(ctx, a, &m.Counts, total)); err != nil {
+		return nil, err
 	}
 	if err := b.FlushAll(); err != nil {
 		return nil, err
@@ -99,8 +91,9 @@ func (s *Service) countUser(v store.Reader, id string) (key int64, n int, err er
 	return key, n, nil
 }
 
-// user writes one user from one snapshot.
-func (s *Service) user(ctx context.Context, app store.App, id string, b *format.Buffer, counts *format.Counts, progress func() error) (asOf chat.Time, err error) {
+// users writes all users from one snapshot: there are few of them, and what
+// each may have is limited.
+func (s *Service) users(ctx context.Context, app store.App, ids []string, b *format.Buffer, counts *format.Counts, progress func() error) (asOf chat.Time, err error) {
 	snap, err := s.Store.Snapshot(ctx, app.ID)
 	if err != nil {
 		return 0, err
@@ -108,13 +101,15 @@ func (s *Service) user(ctx context.Context, app store.App, id string, b *format.
 	defer func() { err = errors.Join(err, snap.Close()) }()
 	stop := context.AfterFunc(ctx, snap.Interrupt)
 	defer stop()
-	key, _, err := s.countUser(snap, id)
-	if err != nil {
-		return 0, err
-	}
 	src := &format.Source{Reader: snap, Render: render.NewBulk(snap), Counts: counts, Progress: progress}
-	if err := format.User(src, key, b); err != nil {
-		return 0, err
+	for _, id := range ids {
+		key, _, err := s.countUser(snap, id)
+		if err != nil {
+			return 0, err
+		}
+		if err := format.User(src, key, b); err != nil {
+			return 0, err
+		}
 	}
 	return snap.AsOf(), nil
 }
