@@ -2,6 +2,7 @@ package auth
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -46,13 +47,23 @@ func NewURLSigner(key []byte) (*URLSigner, error) {
 	return &URLSigner{key: [URLKeySize]byte(key)}, nil
 }
 
-// Sign returns the signature, lower-case hex, that gives that access to path
-// until expires, in Unix seconds.
+// nonceSize is the length in hex of what makes each signature a new one.
+const nonceSize = 16
+
+// Sign returns a signature, lower-case hex, that gives that access to path
+// until expires, in Unix seconds. No two are the same, so that a link that was
+// handed out can be told from the next one.
 func (s *URLSigner) Sign(a Access, path string, expires int64) string {
+	var nonce [nonceSize / 2]byte
+	_, _ = rand.Read(nonce[:]) // never fails
+	return s.sign(a, path, expires, hex.EncodeToString(nonce[:]))
+}
+
+func (s *URLSigner) sign(a Access, path string, expires int64, nonce string) string {
 	mac := hmac.New(sha256.New, s.key[:])
 	// The path comes last, so that nothing in it can pass for another field.
-	_, _ = fmt.Fprintf(mac, "%s\n%d\n%s", a, expires, path)
-	return hex.EncodeToString(mac.Sum(nil))
+	_, _ = fmt.Fprintf(mac, "%s\n%d\n%s\n%s", a, expires, nonce, path)
+	return nonce + hex.EncodeToString(mac.Sum(nil))
 }
 
 // Verify checks what a URL carries: expires as it stands there and the
@@ -66,7 +77,8 @@ func (s *URLSigner) Verify(a Access, path, expires, signature string, now time.T
 	}
 	// The texts are compared, not the bytes they stand for, so that changing
 	// the case of a digit is a change too.
-	if subtle.ConstantTimeCompare([]byte(s.Sign(a, path, at)), []byte(signature)) != 1 {
+	nonce := signature[:min(nonceSize, len(signature))]
+	if subtle.ConstantTimeCompare([]byte(s.sign(a, path, at, nonce)), []byte(signature)) != 1 {
 		return ErrURLSignature
 	}
 	if now.Unix() >= at {

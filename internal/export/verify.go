@@ -256,16 +256,16 @@ func (v *verifier) blame(unit string, err error, offset int64) {
 }
 
 // object notes what an object of that type lacks or contradicts. also names
-// keys that it must have besides.
-func (v *verifier) object(where, typ string, o *object, also keys) {
+// keys that it must have besides; unit and n say where it is.
+func (v *verifier) object(unit string, n int64, typ string, o *object, also keys) {
 	if missing := (required[typ] | also) &^ o.given; missing != 0 {
-		v.problem("%s: the %s has no %s", where, typ, missing)
+		v.problem("%s %d: the %s has no %s", unit, n, typ, missing)
 	}
 	if typ == "user" && o.given&(hasCreated|hasDeleted) == 0 {
-		v.problem("%s: the user has neither created_at nor deleted_at", where)
+		v.problem("%s %d: the user has neither created_at nor deleted_at", unit, n)
 	}
 	if o.differ != "" {
-		v.problem("%s: the %s contradicts itself: %s", where, typ, o.differ)
+		v.problem("%s %d: the %s contradicts itself: %s", unit, n, typ, o.differ)
 	}
 }
 

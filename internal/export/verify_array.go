@@ -2,7 +2,6 @@ package export
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 
@@ -157,7 +156,7 @@ func (c *arrayCheck) object(typ string) (*object, error) {
 		c.blame("in the "+typ+" at byte", err, begin)
 		return nil, nil
 	}
-	c.verifier.object(fmt.Sprintf("byte %d", begin), typ, o, 0)
+	c.verifier.object("byte", begin, typ, o, 0)
 	c.add(typ, o)
 	if typ == "channel" {
 		c.cid = o.cid

@@ -78,7 +78,46 @@ func (v *verifier) lines(data *bufio.Reader) error {
 }
 
 func (c *lineCheck) line(raw []byte) {
-	var typ string
+	typ, o := quickLine(raw)
+	if o == nil {
+		if typ, o = c.slowLine(raw); o == nil {
+			return
+		}
+	}
+	c.tell(typ, o)
+	also := keys(0)
+	if c.report.Format == V2 {
+		also = flat[typ]
+	}
+	c.object("line", c.n, typ, o, also)
+	c.add(typ, o)
+	if c.report.Format == V2 {
+		c.ofChannels(typ, o)
+	} else {
+		c.ofUsers(typ, o)
+	}
+}
+
+// quickLine reads a line that is written as the engine writes it: it is valid if
+// its data is, which then is looked through once, not twice. Any other line,
+// right or wrong, gives nil.
+func quickLine(raw []byte) (typ string, o *object) {
+	rest, ok := bytes.CutPrefix(raw, []byte(`{"type":"`))
+	name, rest, more := bytes.Cut(rest, []byte(`","data":`))
+	data, closed := bytes.CutSuffix(rest, []byte("}"))
+	if !ok || !more || !closed || required[string(name)] == 0 {
+		return "", nil
+	}
+	typ = string(name)
+	o, err := readObject(data, typ)
+	if err != nil {
+		return "", nil // slowLine finds the words for it
+	}
+	return typ, o
+}
+
+// slowLine reads any line, and says what is wrong with it if it gives nil.
+func (c *lineCheck) slowLine(raw []byte) (typ string, o *object) {
 	var data jsontext.Value
 	var at int64
 	err := wire.Object(raw, func(name string, v jsontext.Value, offset int64) (err error) {
@@ -95,29 +134,18 @@ func (c *lineCheck) line(raw []byte) {
 	column := fmt.Sprintf("line %d, column", c.n)
 	if err != nil {
 		c.blame(column, err, 1)
-		return
+		return "", nil
 	}
 	if data == nil || required[typ] == 0 {
 		c.problem("line %d must have data and one of the known types; its type is %s", c.n, quote(typ))
-		return
+		return "", nil
 	}
-	o, err := readObject(data, typ)
+	o, err = readObject(data, typ)
 	if err != nil {
 		c.blame(column, wire.Within(err, "data", at), 1)
-		return
+		return "", nil
 	}
-	c.tell(typ, o)
-	also := keys(0)
-	if c.report.Format == V2 {
-		also = flat[typ]
-	}
-	c.object(fmt.Sprintf("line %d", c.n), typ, o, also)
-	c.add(typ, o)
-	if c.report.Format == V2 {
-		c.ofChannels(typ, o)
-	} else {
-		c.ofUsers(typ, o)
-	}
+	return typ, o
 }
 
 // tell decides whether the file is of channels or of users, by the first line

@@ -135,6 +135,8 @@ func (s *Server) appendTask(ctx context.Context, dst []byte, t *store.Task) ([]b
 	if dst, err = s.appendFailure(dst, t); err != nil {
 		return nil, err
 	}
+	// Ours, so that a list can be told apart; what GET /tasks?type= takes.
+	dst = wire.AppendString(append(dst, `,"type":`...), t.Kind)
 	return appendProgress(dst, t), nil
 }
 

@@ -98,19 +98,46 @@ func (d *decoder) users(field string, v span, to []string) []string {
 	if !d.isArray(field, v) {
 		return to
 	}
+	ids := distinct{list: to}
 	i := 0
 	for c := inside(d.raw, v); d.err == nil && c.item(); i++ {
 		at := index(field, i)
 		id := d.user(at, c.val)
 		if id == "" {
 			d.fail(at, c.val.start, "must be a user id or a user object")
-			return to
+			break
 		}
-		if !slices.Contains(to, id) {
-			to = append(to, id)
+		ids.add(id)
+	}
+	return ids.list
+}
+
+// distinct is a list that holds each string once. Lists of mentioned users are
+// short as a rule, and looked through; a body may bring a very long one.
+type distinct struct {
+	list []string
+	set  map[string]struct{} // of the list, once that is long
+}
+
+const longList = 32
+
+func (l *distinct) add(s string) {
+	if l.set == nil && len(l.list) >= longList {
+		l.set = make(map[string]struct{}, 2*longList)
+		for _, have := range l.list {
+			l.set[have] = struct{}{}
 		}
 	}
-	return to
+	if l.set == nil {
+		if !slices.Contains(l.list, s) {
+			l.list = append(l.list, s)
+		}
+		return
+	}
+	if _, have := l.set[s]; !have {
+		l.set[s] = struct{}{}
+		l.list = append(l.list, s)
+	}
 }
 
 // agree keeps one of several spellings of the same reference, such as user and

@@ -69,7 +69,7 @@ func Participants(session chat.Raw) []string {
 	if err != nil || session[v.start] != '{' {
 		return nil
 	}
-	var ids []string
+	var ids distinct
 	for c := inside(session, v); c.member(); {
 		if string(c.name) != "participants" || session[c.val.start] != '[' {
 			continue
@@ -78,12 +78,12 @@ func Participants(session chat.Raw) []string {
 			// A decoder of its own, so that one odd participant does not
 			// hide the others.
 			d := decoder{raw: session}
-			if id := d.participant(list.val); d.err == nil && id != "" && !slices.Contains(ids, id) {
-				ids = append(ids, id)
+			if id := d.participant(list.val); d.err == nil && id != "" {
+				ids.add(id)
 			}
 		}
 	}
-	return ids
+	return ids.list
 }
 
 // participant reads the user of one participant of a session.
