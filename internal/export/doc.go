@@ -14,4 +14,6 @@
 // A file appears whole or not at all, under a name of its attempt's own, and
 // counts only once the task's row says so: an attempt that lost its lease can
 // finish nothing.
+//
+// Verify reads such a file back, from anywhere, and says what is wrong with it.
 package export

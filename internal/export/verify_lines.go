@@ -78,11 +78,9 @@ func (v *verifier) lines(data *bufio.Reader) error {
 }
 
 func (c *lineCheck) line(raw []byte) {
-	typ, o := quickLine(raw)
+	typ, o := c.read(raw)
 	if o == nil {
-		if typ, o = c.slowLine(raw); o == nil {
-			return
-		}
+		return
 	}
 	c.tell(typ, o)
 	also := keys(0)
@@ -98,26 +96,8 @@ func (c *lineCheck) line(raw []byte) {
 	}
 }
 
-// quickLine reads a line that is written as the engine writes it: it is valid if
-// its data is, which then is looked through once, not twice. Any other line,
-// right or wrong, gives nil.
-func quickLine(raw []byte) (typ string, o *object) {
-	rest, ok := bytes.CutPrefix(raw, []byte(`{"type":"`))
-	name, rest, more := bytes.Cut(rest, []byte(`","data":`))
-	data, closed := bytes.CutSuffix(rest, []byte("}"))
-	if !ok || !more || !closed || required[string(name)] == 0 {
-		return "", nil
-	}
-	typ = string(name)
-	o, err := readObject(data, typ)
-	if err != nil {
-		return "", nil // slowLine finds the words for it
-	}
-	return typ, o
-}
-
-// slowLine reads any line, and says what is wrong with it if it gives nil.
-func (c *lineCheck) slowLine(raw []byte) (typ string, o *object) {
+// read reads a line, and says what is wrong with it if it gives nil.
+func (c *lineCheck) read(raw []byte) (typ string, o *object) {
 	var data jsontext.Value
 	var at int64
 	err := wire.Object(raw, func(name string, v jsontext.Value, offset int64) (err error) {
