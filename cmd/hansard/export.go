@@ -18,6 +18,7 @@ type exportFlags struct {
 	remote
 	local       localFlags
 	output      string
+	manifest    string
 	compression string
 	encryptTo   string
 	idempotency string
@@ -31,6 +32,7 @@ func (m *Main) exportCommand() *cobra.Command {
 	e.local.bind(c)
 	f := c.PersistentFlags()
 	f.StringVarP(&e.output, "output", "o", "", "where the file goes; - is standard output (default its own name, in the working directory)")
+	f.StringVar(&e.manifest, "manifest", "", "also save the manifest (counts, instants, checksum) in this file; verify --manifest takes it")
 	f.StringVar(&e.compression, "compression", "", "none, gzip or zstd")
 	f.StringVar(&e.encryptTo, "encrypt-to", "", "an age recipient (age1…) who alone can read the file")
 	f.StringVar(&e.idempotency, "idempotency-key", "", "the same key and request within 24 h give the same task")
@@ -155,6 +157,11 @@ func (m *Main) exportWith(ctx context.Context, c *exporter, e *exportFlags, what
 	}
 	if t.Result == nil {
 		return fmt.Errorf("task %s has no file", id)
+	}
+	if e.manifest != "" {
+		if err := saveManifest(ctx, c.Client, t.Result, e.manifest); err != nil {
+			return err
+		}
 	}
 	to := e.output
 	if to == "" {

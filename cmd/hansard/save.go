@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,9 +15,25 @@ import (
 	"hansard/client"
 )
 
-// saveFile downloads to a temporary file beside path and renames it once it is
-// whole and its checksum is right. What is at path is never half of a file.
-func saveFile(ctx context.Context, c *client.Client, r *client.Result, path string) (err error) {
+// saveFile downloads the file of an export to path.
+func saveFile(ctx context.Context, c *client.Client, r *client.Result, path string) error {
+	return save(path, func(w io.Writer) error { return c.Download(ctx, r, w, nil) })
+}
+
+// saveManifest downloads the manifest of an export to path.
+func saveManifest(ctx context.Context, c *client.Client, r *client.Result, path string) error {
+	return save(path, func(w io.Writer) error {
+		b, err := c.Manifest(ctx, r)
+		if err == nil {
+			_, err = w.Write(b)
+		}
+		return err
+	})
+}
+
+// save writes a temporary file beside path and renames it once it is whole.
+// What is at path is never half of a file.
+func save(path string, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("making the file: %w", err)
@@ -28,7 +45,7 @@ func saveFile(ctx context.Context, c *client.Client, r *client.Result, path stri
 		}
 	}()
 	w := bufio.NewWriterSize(f, 256<<10)
-	if err := c.Download(ctx, r, w, nil); err != nil {
+	if err := write(w); err != nil {
 		return err
 	}
 	if err := w.Flush(); err != nil {

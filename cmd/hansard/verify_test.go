@@ -21,6 +21,11 @@ func TestVerify(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}
 	}
+	kept := filepath.Join(dir, "chat.manifest.json")
+	ok(t, "export", "channels", "messaging:general", "--version", "v2", "--local", "--data", dir, "-o", file, "--manifest", kept)
+	if out := ok(t, "verify", file, "--manifest", kept); !strings.Contains(out, "\nOK\n") || strings.Contains(out, "manifest  none") {
+		t.Errorf("with its manifest:\n%s", out)
+	}
 	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -156,29 +156,3 @@ func (s *Service) enqueue(ctx context.Context, app store.App, req request) (stri
 	}
 	return t.ID, nil
 }
-
-// Get returns the import task with that id of the app, as View gives it, or a
-// *wire.Error of code 16.
-func (s *Service) Get(ctx context.Context, app store.App, id string) ([]byte, error) {
-	t, err := s.Store.Task(ctx, app.ID, id)
-	if errors.Is(err, store.ErrNotFound) || err == nil && t.Kind != task.Import {
-		return nil, wire.Errorf(wire.CodeNotFound, "there is no import with this id")
-	}
-	if err != nil {
-		return nil, err
-	}
-	return View(*t), nil
-}
-
-// List returns the app's imports, newest first, as View gives them.
-func (s *Service) List(ctx context.Context, app store.App, limit, offset int) ([][]byte, error) {
-	tasks, err := s.Store.ListTasks(ctx, store.TaskQuery{App: app.ID, Kind: task.Import, Limit: limit, Offset: offset})
-	if err != nil {
-		return nil, err
-	}
-	views := make([][]byte, 0, len(tasks))
-	for _, t := range tasks {
-		views = append(views, View(t))
-	}
-	return views, nil
-}

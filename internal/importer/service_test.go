@@ -149,10 +149,11 @@ type importTask struct {
 
 func (p *place) view(t testing.TB, id string) (v importTask) {
 	t.Helper()
-	b, err := p.Get(t.Context(), p.app, id)
+	at, err := p.Store.Task(t.Context(), p.app.ID, id)
 	if err != nil {
 		t.Fatal(err)
 	}
+	b := importer.View(*at)
 	if err := json.Unmarshal(b, &v); err != nil {
 		t.Fatalf("%v in %s", err, b)
 	}
@@ -200,14 +201,6 @@ func TestLifeOfAnImport(t *testing.T) {
 		t.Errorf("result %s, want %s", v.Result, want)
 	}
 	assertTidy(t, p)
-
-	list, err := p.List(t.Context(), p.app, 10, 0)
-	if err != nil || len(list) != 2 {
-		t.Errorf("%d imports are listed (%v)", len(list), err)
-	}
-	if _, err := p.Get(t.Context(), store.App{ID: p.app.ID + 1}, id); wire.AsError(err) == nil {
-		t.Errorf("another app sees the import: %v", err)
-	}
 }
 
 func TestModes(t *testing.T) {

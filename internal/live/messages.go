@@ -13,6 +13,10 @@ import (
 	"github.com/google/uuid"
 )
 
+// MaxMentioned is how many users a message may mention. Each is looked up while
+// all other writers wait.
+const MaxMentioned = 1000
+
 // SendMessage adds a message to a channel. A member who sends has read the
 // channel up to there.
 func (s *Service) SendMessage(ctx context.Context, app int64, typ, id string, body []byte) ([]byte, error) {
@@ -27,7 +31,7 @@ func (s *Service) SendMessage(ctx context.Context, app int64, typ, id string, bo
 	if m.ID == "" {
 		m.ID = uuid.NewString()
 	}
-	out := []byte(`{"message":`)
+	var out []byte
 	err = s.Store.Update(ctx, app, func(tx store.Tx) error {
 		row, err := channel(tx, cid)
 		if err != nil {
@@ -47,7 +51,7 @@ func (s *Service) SendMessage(ctx context.Context, app int64, typ, id string, bo
 		if err != nil {
 			return err
 		}
-		out, err = render.New(tx).Message(out, &stored)
+		out, err = render.New(tx).Message([]byte(`{"message":`), &stored)
 		return err
 	})
 	return append(out, '}'), err
@@ -81,6 +85,8 @@ func decodeSend(body []byte, cid string) (chat.Message, error) {
 		return m, wire.BadField("message", "is required")
 	case m.CID != "" && m.CID != cid:
 		return m, wire.BadField("message.cid", "must be the channel in the path")
+	case len(m.MentionedUsers) > MaxMentioned:
+		return m, wire.BadField("message.mentioned_users", "must be at most %d", MaxMentioned)
 	case m.Text == "" && m.Attachments == nil && len(m.Custom) == 0:
 		return m, wire.BadField("message", "must have text, attachments or custom fields")
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hansard/internal/chat"
+	"hansard/internal/live"
 	"hansard/internal/store"
 	"hansard/internal/wire"
 
@@ -109,6 +110,7 @@ func TestSendMessageRefuses(t *testing.T) {
 		{m(`"deleted_at":"2020-01-01T00:00:00Z"`), 4, []string{"message.deleted_at"}},
 		{m(`"cid":"messaging:other"`), 4, []string{"message.cid"}},
 		{m(`"mentioned_users":["ann","p","q"]`), 4, []string{"message.mentioned_users", "p, q"}},
+		{m(`"mentioned_users":[` + mentions(live.MaxMentioned+1) + `]`), 4, []string{"message.mentioned_users", "1000"}},
 		{m(`"parent_id":"none"`), 4, []string{"message.parent_id", "none"}},
 		{m(`"parent_id":"reply"`), 21, []string{"message.parent_id", "one level"}},
 		{m(`"quoted_message_id":"none"`), 4, []string{"message.quoted_message_id", "none"}},
@@ -127,6 +129,15 @@ func TestSendMessageRefuses(t *testing.T) {
 	v := f.must(f.query("messaging:general"), `{"state":true}`)
 	f.want(v, 2.0, "channel", "message_count")
 	f.must(f.send("messaging:general"), `{"message":{"user_id":"ann","text":"`+strings.Repeat("x", 20<<10)+`"}}`)
+}
+
+// mentions lists n users.
+func mentions(n int) string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf(`"u%d"`, i)
+	}
+	return strings.Join(ids, ",")
 }
 
 // Every message that is sent at once with others gets its own place.

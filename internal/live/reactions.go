@@ -24,7 +24,7 @@ func (s *Service) SendReaction(ctx context.Context, app int64, messageID string,
 		return nil, wire.BadField("reaction.message_id", "must be the message in the path")
 	}
 	re.MessageID = messageID
-	out := []byte(`{"message":`)
+	var out []byte
 	err = s.Store.Update(ctx, app, func(tx store.Tx) error {
 		if err := checkReaction(tx, &re); err != nil {
 			return err
@@ -37,7 +37,7 @@ func (s *Service) SendReaction(ctx context.Context, app int64, messageID string,
 			return err
 		}
 		rr := render.New(tx)
-		if out, err = rr.Message(out, &row); err != nil {
+		if out, err = rr.Message([]byte(`{"message":`), &row); err != nil {
 			return err
 		}
 		out = append(out, `,"reaction":`...)

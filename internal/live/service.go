@@ -50,7 +50,8 @@ func user(r store.Reader, id string) (chat.User, bool, error) {
 	return u, true, err
 }
 
-// usersExist refuses ids that are nobody's, naming all of them.
+// usersExist refuses ids that are nobody's, naming all of them. The callers
+// bound how many ids there are.
 func usersExist(r store.Reader, field string, ids []string) error {
 	var unknown []string
 	for _, id := range ids {

@@ -23,8 +23,9 @@ func (s *Service) UpsertUsers(ctx context.Context, app int64, body []byte) ([]by
 		return nil, err
 	}
 	now := s.now()
-	out := []byte(`{"users":{`)
+	var out []byte
 	err = s.Store.Update(ctx, app, func(tx store.Tx) error {
+		out = append(out[:0], `{"users":{`...)
 		for i := range users {
 			if err := upsertUser(tx, &users[i], now); err != nil {
 				return err

@@ -15,7 +15,7 @@ import (
 )
 
 // DefaultUploadGrace is for how long an upload waits for its import unless the
-// options say otherwise: as long as its URL is good.
+// options say otherwise. Its URL is good for less.
 const DefaultUploadGrace = 24 * time.Hour
 
 // Options are the settings of a worker.
