@@ -95,8 +95,10 @@ func TestGolden(t *testing.T) {
 		"cleared.v2.jsonl":       {"clear_deleted_message_text": true, "channels": specs(firmware)},
 		"not-cleared.v2.jsonl":   {"channels": specs(firmware)},
 		"cleared.v1.json":        {"clear_deleted_message_text": true, "channels": specs(firmware), "version": "v1", "export_users": true},
-		"deleted-and-truncated.v1.json": {"include_soft_deleted_channels": true, "include_truncated_messages": true, "version": "v1",
-			"channels": specs(workshop, lunch)},
+		"deleted-and-truncated.v1.json": {
+			"include_soft_deleted_channels": true, "include_truncated_messages": true, "version": "v1",
+			"channels": specs(workshop, lunch),
+		},
 	} {
 		if request["version"] == nil {
 			request["version"] = "v2"
@@ -333,7 +335,7 @@ func sameRows(t *testing.T, table []byte, ls []line) {
 			t.Fatal(err)
 		}
 		for i, column := range columns {
-			want, text := "", ""
+			var want, text string
 			switch raw := object[column]; {
 			case l.Flat[column] != "":
 				want = l.Flat[column]

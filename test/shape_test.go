@@ -145,7 +145,7 @@ func checkValue(kinds string, v json.RawMessage) error {
 		return nil
 	}
 	wrong := fmt.Errorf("%.60s is not %s", v, kinds)
-	ok := true
+	var ok bool
 	switch kind {
 	case "string":
 		ok = v[0] == '"'

@@ -102,8 +102,10 @@ func (f *fixture) channel(id string, n int) {
 		ms := make([]chat.Message, n)
 		for i := range ms {
 			at := chat.Time(1e15 + int64(i)*1e6)
-			ms[i] = chat.Message{ID: fmt.Sprintf("%s-%d", id, i), CID: "messaging:" + id, UserID: []string{"alice", "bob"}[i%2],
-				Type: chat.Regular, Text: fmt.Sprintf("message %d <&>", i), CreatedAt: at, UpdatedAt: at}
+			ms[i] = chat.Message{
+				ID: fmt.Sprintf("%s-%d", id, i), CID: "messaging:" + id, UserID: []string{"alice", "bob"}[i%2],
+				Type: chat.Regular, Text: fmt.Sprintf("message %d <&>", i), CreatedAt: at, UpdatedAt: at,
+			}
 		}
 		if _, err := tx.InsertMessages(ms, false); err != nil || n == 0 {
 			return err

@@ -62,7 +62,7 @@ func (s *Service) writeManifest(ctx context.Context, taskID string, app store.Ap
 	if err != nil {
 		return err
 	}
-	defer w.Abort()
+	defer func() { _ = w.Abort() }() // what it cannot remove, the sweep will
 	compression, encryption := None, None
 	if p.Compression != "" {
 		compression = p.Compression

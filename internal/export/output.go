@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"hansard/internal/blob"
 
@@ -82,8 +83,8 @@ func (f flusher) Close() error { return f.Flush() }
 
 // finish ends the stream; the file is complete but not visible yet.
 func (o *output) finish() (size int64, sum string, err error) {
-	for i := len(o.layers) - 1; i >= 0; i-- {
-		if err := o.layers[i].Close(); err != nil {
+	for _, v := range slices.Backward(o.layers) {
+		if err := v.Close(); err != nil {
 			return 0, "", err
 		}
 	}

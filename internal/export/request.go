@@ -92,8 +92,7 @@ func (p *Packing) suffix() string {
 
 // answer turns a decoding error into the answer to the request.
 func answer(err error) error {
-	var f *wire.FieldError
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*wire.FieldError](err); ok {
 		return f.AsError("")
 	}
 	return err
@@ -237,8 +236,7 @@ func decodeSpec(path string, v jsontext.Value) (spec ChannelSpec, err error) {
 		}
 		return err
 	})
-	var f *wire.FieldError
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*wire.FieldError](err); ok {
 		return spec, f.AsError(path)
 	}
 	if err != nil {

@@ -98,8 +98,10 @@ func notFound(what string, missing map[string]string) error {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
-	return &wire.Error{Code: wire.CodeNotFound, Fields: missing,
-		Message: "these " + what + " do not exist: " + strings.Join(ids, ", ")}
+	return &wire.Error{
+		Code: wire.CodeNotFound, Fields: missing,
+		Message: "these " + what + " do not exist: " + strings.Join(ids, ", "),
+	}
 }
 
 // RequestUsers is RequestChannels for POST /export/users.

@@ -142,7 +142,7 @@ func (l *lineReader) next() (line []byte, ended, tooLong bool, err error) {
 		case err == nil:
 			l.buf = append(l.buf, part...)
 			return l.buf[:len(l.buf)-1], true, tooLong, nil
-		case err == bufio.ErrBufferFull:
+		case errors.Is(err, bufio.ErrBufferFull):
 			if !tooLong {
 				l.buf = append(l.buf, part...)
 			}

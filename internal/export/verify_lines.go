@@ -46,7 +46,7 @@ func (v *verifier) lines(data *bufio.Reader) error {
 	r := lineReader{r: data}
 	for {
 		line, ended, tooLong, err := r.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

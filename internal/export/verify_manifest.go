@@ -33,8 +33,7 @@ type tally struct{ said, got int64 }
 func readClaims(manifest []byte) (*claims, error) {
 	c := &claims{tallies: map[string]*tally{}}
 	if err := json.Unmarshal(manifest, c); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return nil, errors.New("has a wrong value for " + quote(wrong.Field))
 		}
 		return nil, errors.New("is not valid JSON")

@@ -42,8 +42,8 @@ var keyOf = func() map[string]keys {
 
 func (k keys) String() string {
 	var names []string
-	for ; k != 0; k &= k - 1 {
-		names = append(names, keyNames[bits.TrailingZeros16(uint16(k))])
+	for rest := k; rest != 0; rest &= rest - 1 {
+		names = append(names, keyNames[bits.TrailingZeros16(uint16(rest))])
 	}
 	return strings.Join(names, ", ")
 }

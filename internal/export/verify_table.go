@@ -58,7 +58,7 @@ func (v *verifier) table(data io.Reader) error {
 	for {
 		in.allow(r.InputOffset())
 		row, err := r.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil && !errors.Is(err, csv.ErrFieldCount) {

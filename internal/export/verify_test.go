@@ -106,8 +106,10 @@ func TestVerify(t *testing.T) {
 		for _, m := range f.export(options) {
 			name := m.name + ", " + compression
 			sum := sha256.Sum256(m.file)
-			want := &export.Report{Format: m.format, Compression: compression, Size: int64(len(m.file)), SHA256: hex.EncodeToString(sum[:]),
-				Counts: m.counts, Compared: true, Problems: []string{}}
+			want := &export.Report{
+				Format: m.format, Compression: compression, Size: int64(len(m.file)), SHA256: hex.EncodeToString(sum[:]),
+				Counts: m.counts, Compared: true, Problems: []string{},
+			}
 			switch m.format {
 			case "csv":
 				want.Counts = format.Counts{Messages: 47}
@@ -376,8 +378,10 @@ func FuzzVerify(f *testing.F) {
 		`{"type":"message","data":{"channel_cid":"a:b","user_id":"u","message_id":"m",` + message + "}\n"
 	array := `[{"channel":` + channel + `,"messages":[{` + message + `],"members":[]}]` + "\n"
 	manifest := `{"kind":"channels","version":"v2","format":"json","size":1,"sha256":"0","compression":"none","encryption":"none","counts":{"messages":1},"channels":[{"cid":"a:b","messages":1}]}`
-	for _, file := range []string{"", lines, array, "id,cid,created_at\r\nm,a:b,2024-01-01T00:00:00Z\r\n", "PAR1\x00\x01\x00\x00\x00PAR1",
-		"age-encryption.org/v1\n", "\x1f\x8b\x08", "\x28\xb5\x2f\xfd", `{"type":"user","data":{"id":"u",` + when + "}}\n"} {
+	for _, file := range []string{
+		"", lines, array, "id,cid,created_at\r\nm,a:b,2024-01-01T00:00:00Z\r\n", "PAR1\x00\x01\x00\x00\x00PAR1",
+		"age-encryption.org/v1\n", "\x1f\x8b\x08", "\x28\xb5\x2f\xfd", `{"type":"user","data":{"id":"u",` + when + "}}\n",
+	} {
 		f.Add([]byte(file), []byte(manifest))
 	}
 	f.Fuzz(func(t *testing.T, file, manifest []byte) {

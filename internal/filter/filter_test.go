@@ -36,45 +36,48 @@ func get(field string) (filter.Value, error) {
 
 func TestMatch(t *testing.T) {
 	t.Parallel()
-	for raw, want := range map[string]bool{
-		`{}`:                                     true,
-		`{"type":"messaging"}`:                   true,
-		`{"type":"team"}`:                        false,
-		`{"type":{"$in":["team","messaging"]}}`:  true,
-		`{"type":{"$nin":["team","messaging"]}}`: false,
-		`{"type":{"$ne":"team"},"n":{"$gt":6,"$lt":8}}`: true,
-		`{"type":{"$ne":"team"},"n":{"$gt":6,"$lt":7}}`: false,
-		`{"n":{"$gte":7}}`:                                                  true,
-		`{"n":{"$lte":6}}`:                                                  false,
-		`{"team":{"$exists":false}}`:                                        true,
-		`{"team":{"$exists":true}}`:                                         false,
-		`{"team":{"$ne":"red"}}`:                                            true,
-		`{"team":{"$lt":"z"}}`:                                              false,
-		`{"frozen":true}`:                                                   true,
-		`{"frozen":{"$eq":false}}`:                                          false,
-		`{"at":{"$gt":"2001-09-09T01:46:39Z"}}`:                             true,
-		`{"at":{"$gt":"2001-09-09T03:46:40+02:00"}}`:                        false,
-		`{"at":{"$lte":1000000000000000000}}`:                               true,
-		`{"members":{"$in":["alice","zoe"]}}`:                               true,
-		`{"members":{"$in":["zoe"]}}`:                                       false,
-		`{"members":{"$nin":["zoe"]}}`:                                      true,
-		`{"members":{"$eq":["bob","alice","bob"]}}`:                         true,
-		`{"members":["alice"]}`:                                             false,
-		`{"members":"alice"}`:                                               false,
-		`{"$or":[{"type":"team"},{"n":7}]}`:                                 true,
-		`{"$or":[{"type":"team"},{"n":8}]}`:                                 false,
-		`{"$nor":[{"type":"team"},{"n":8}]}`:                                true,
-		`{"$nor":[{"type":"team"},{"n":7}]}`:                                false,
-		`{"$and":[{"type":"messaging"},{"$or":[{"n":1},{"frozen":true}]}]}`: true,
-		`{"$and":[{"type":"messaging"},{"n":1}]}`:                           false,
+	for _, test := range []struct {
+		raw  string
+		want bool
+	}{
+		{`{}`, true},
+		{`{"type":"messaging"}`, true},
+		{`{"type":"team"}`, false},
+		{`{"type":{"$in":["team","messaging"]}}`, true},
+		{`{"type":{"$nin":["team","messaging"]}}`, false},
+		{`{"type":{"$ne":"team"},"n":{"$gt":6,"$lt":8}}`, true},
+		{`{"type":{"$ne":"team"},"n":{"$gt":6,"$lt":7}}`, false},
+		{`{"n":{"$gte":7}}`, true},
+		{`{"n":{"$lte":6}}`, false},
+		{`{"team":{"$exists":false}}`, true},
+		{`{"team":{"$exists":true}}`, false},
+		{`{"team":{"$ne":"red"}}`, true},
+		{`{"team":{"$lt":"z"}}`, false},
+		{`{"frozen":true}`, true},
+		{`{"frozen":{"$eq":false}}`, false},
+		{`{"at":{"$gt":"2001-09-09T01:46:39Z"}}`, true},
+		{`{"at":{"$gt":"2001-09-09T03:46:40+02:00"}}`, false},
+		{`{"at":{"$lte":1000000000000000000}}`, true},
+		{`{"members":{"$in":["alice","zoe"]}}`, true},
+		{`{"members":{"$in":["zoe"]}}`, false},
+		{`{"members":{"$nin":["zoe"]}}`, true},
+		{`{"members":{"$eq":["bob","alice","bob"]}}`, true},
+		{`{"members":["alice"]}`, false},
+		{`{"members":"alice"}`, false},
+		{`{"$or":[{"type":"team"},{"n":7}]}`, true},
+		{`{"$or":[{"type":"team"},{"n":8}]}`, false},
+		{`{"$nor":[{"type":"team"},{"n":8}]}`, true},
+		{`{"$nor":[{"type":"team"},{"n":7}]}`, false},
+		{`{"$and":[{"type":"messaging"},{"$or":[{"n":1},{"frozen":true}]}]}`, true},
+		{`{"$and":[{"type":"messaging"},{"n":1}]}`, false},
 	} {
-		f, err := filter.Parse([]byte(raw), fields)
+		f, err := filter.Parse([]byte(test.raw), fields)
 		if err != nil {
-			t.Errorf("%s: %v", raw, err)
+			t.Errorf("%s: %v", test.raw, err)
 			continue
 		}
-		if got, err := f.Match(get); err != nil || got != want {
-			t.Errorf("%s: got %v, %v", raw, got, err)
+		if got, err := f.Match(get); err != nil || got != test.want {
+			t.Errorf("%s: got %v, %v", test.raw, got, err)
 		}
 	}
 }

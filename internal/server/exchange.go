@@ -67,6 +67,7 @@ func (s *Server) front(mux http.Handler) http.Handler {
 		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 		// No answer may take for ever to be taken; long ones move this on.
 		s.setWriteDeadline(x)
+		s.setReadDeadline(x, r)
 		clean := plusToSpace(r)
 		if clean == nil || path.Clean(clean.URL.EscapedPath()) != clean.URL.EscapedPath() {
 			// ServeMux would redirect these in plain text.
@@ -181,6 +182,16 @@ func (s *Server) open(route string, fn func(http.ResponseWriter, *http.Request) 
 			s.fail(x, r, err)
 		}
 	})
+}
+
+// setReadDeadline bounds the wait for a body that no handler reads: net/http
+// takes in the rest of one before it answers. Who reads a body sets a deadline
+// of their own. Without a body there is none, since when a deadline passes
+// net/http ends the work as if the client had gone.
+func (s *Server) setReadDeadline(x *exchange, r *http.Request) {
+	if r.Body != nil && r.Body != http.NoBody {
+		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(s.opts.BodyTimeout))
+	}
 }
 
 // setWriteDeadline gives the client StallTimeout beyond the work's own time to

@@ -160,6 +160,14 @@ func TestSlowAndBrokenBodies(t *testing.T) {
 	if res.StatusCode != 400 || !strings.Contains(body, `"code":4`) {
 		t.Errorf("a broken chunk: %d %s", res.StatusCode, body)
 	}
+	// Nobody waits for a body that nobody reads, or for that of a stranger.
+	if res, body = r.raw("GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"); res.StatusCode != 200 {
+		t.Errorf("a body that is not looked at stalls: %d %s", res.StatusCode, body)
+	}
+	res, body = r.raw("POST /users HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+	if res.StatusCode != 401 || !strings.Contains(body, `"code":2`) {
+		t.Errorf("a stranger's body stalls: %d %s", res.StatusCode, body)
+	}
 	if a := r.must(201, "POST", "/users", `{"users":{"ann":{"id":"ann"}}}`); a.get("users", "ann", "id") != "ann" {
 		t.Error(a.body)
 	}

@@ -6,7 +6,7 @@ import "os"
 // begin writing it to the disk. Left alone it would let a large file pile up
 // in memory until the sync at the end, and the commits of the database on the
 // same disk would have to wait for all of it.
-const writebackEvery = 8 << 20
+const writebackEvery = 1 << 20
 
 // steady is a file that is written to the disk as it grows.
 type steady struct {

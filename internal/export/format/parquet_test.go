@@ -48,8 +48,10 @@ func source(tb testing.TB, n int) *format.Source {
 		ms := make([]chat.Message, n)
 		for i := range ms {
 			at := chat.Time(1e15 + int64(i)*1e6)
-			ms[i] = chat.Message{ID: fmt.Sprint(i), CID: "messaging:one", UserID: "alice", Type: chat.Regular, CreatedAt: at, UpdatedAt: at,
-				Text: fmt.Sprintf("message %d %s", i, strings.Repeat("word \"quoted\" ", i%20))}
+			ms[i] = chat.Message{
+				ID: fmt.Sprint(i), CID: "messaging:one", UserID: "alice", Type: chat.Regular, CreatedAt: at, UpdatedAt: at,
+				Text: fmt.Sprintf("message %d %s", i, strings.Repeat("word \"quoted\" ", i%20)),
+			}
 		}
 		_, err := tx.InsertMessages(ms, false)
 		return err

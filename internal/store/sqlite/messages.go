@@ -34,10 +34,14 @@ func (t *tx) PutMessage(m *chat.Message) error {
 	return nil
 }
 
+// bulkFrom is from how many messages on a batch is one of a bulk load.
+const bulkFrom = 500
+
 func (t *tx) InsertMessages(ms []chat.Message, keep bool) (int, error) {
 	if err := t.findOrphans(); err != nil {
 		return 0, err
 	}
+	t.bulk = t.bulk || len(ms) >= bulkFrom
 	n := 0
 	for i := range ms {
 		isNew, err := t.putMessage(&ms[i], keep)

@@ -48,6 +48,10 @@ type Store struct {
 	writes chan *write
 	done   chan struct{} // closed when the writer has ended
 
+	// Of the writer's goroutine alone:
+	bulk    bool // the transaction that runs is a bulk load
+	longLog bool // the write-ahead log may get long
+
 	mu     sync.Mutex
 	closed bool
 	idle   []*lite.Conn
@@ -98,7 +102,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	// FULL makes each commit durable, also when the power fails. The cache is
 	// what random inserts into the indexes live from.
 	err = conn.Script(`PRAGMA synchronous = FULL; PRAGMA cache_size = -24576;
-		PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864`)
+		PRAGMA journal_size_limit = 67108864;` + checkpointLive)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

@@ -22,6 +22,7 @@ type tx struct {
 	threads  map[string]struct{} // parents whose thread must be written again
 	reacted  map[string]struct{} // messages whose reactions must be written again
 	orphans  bool                // some reply waits for its parent
+	bulk     bool                // this is a batch of a bulk load
 	b        body.Builder
 	keys     wire.MessageKeys
 }
