@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"hansard/internal/sample"
@@ -171,7 +172,7 @@ func distinctOf(t *testing.T, s *harness.Server, members ...string) string {
 	slices.Sort(ids)
 	task := s.Completed(s.ExportChannels(harness.Request{"version": "v2", "filter": harness.Request{"members": harness.Request{"$in": ids}}}))
 	for _, l := range lines(t, s.Download(task), true) {
-		if p := look(t, l.Object); l.Type == "channel" && bytes.HasPrefix([]byte(p.ID), []byte("!members-")) {
+		if p := look(t, l.Object); l.Type == "channel" && strings.HasPrefix(p.ID, "!members-") {
 			return p.CID
 		}
 	}
