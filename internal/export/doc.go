@@ -3,7 +3,7 @@
 //
 // Rows become JSON in a buffer, buffers are compressed, encrypted, hashed and
 // written on goroutines of their own, and memory stays what it is however much
-// is exported. Up to about a million messages are written straight through, in
+// is exported. Up to some eight million messages are written straight through, in
 // the order of the file, from one snapshot. A larger export goes channel by
 // channel, each in a snapshot of its own. Its file has sections that every
 // channel adds to (all members before all messages), so these are spooled side

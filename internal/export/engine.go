@@ -195,9 +195,9 @@ func (j *job) begin() error {
 }
 
 // spoolAbove is from how many messages on an export of several channels is
-// spooled. Fewer are exported within seconds: starting over costs less than
-// spooling, and one snapshot of all channels does no harm.
-const spoolAbove int64 = 1 << 20
+// spooled. Fewer are exported within half a minute: starting over costs less
+// than writing everything twice, and one snapshot of all channels does no harm.
+const spoolAbove int64 = 8 << 20
 
 // straight reports whether the file can be written straight through. With
 // users it cannot: who appears is known at the end and stands at the start.
@@ -413,13 +413,24 @@ func (j *job) one(ctx context.Context, spec ChannelSpec) error {
 
 // progress gives what is called after each message.
 func (j *job) progress(ctx context.Context) func() error {
-	return progress(ctx, j.attempt, &j.counts, j.total)
+	return progress(ctx, &j.counts, func(done int64) { j.tell(done, 0) })
 }
 
-// progress tells the attempt every so often where it is, and ends the export
-// when the context does. Now and then it steps aside: an export keeps a core
+// tell reports how many messages are in the file. What is only spooled counts
+// half; the other half comes with the share of the bytes that were strung
+// together.
+func (j *job) tell(done int64, share float64) {
+	total := max(j.total, done)
+	if j.secs.direct == nil {
+		done = done/2 + int64(share*float64(done-done/2))
+	}
+	j.attempt.Progress(done, total)
+}
+
+// progress tells every so often how far an export is, and ends it when the
+// context does. Now and then it steps aside: an export keeps a core
 // busy for as long as it is let, and requests must not wait for that.
-func progress(ctx context.Context, a *task.Attempt, counts *format.Counts, total int64) func() error {
+func progress(ctx context.Context, counts *format.Counts, tell func(done int64)) func() error {
 	return func() error {
 		if counts.Messages%256 != 0 {
 			return nil
@@ -428,7 +439,7 @@ func progress(ctx context.Context, a *task.Attempt, counts *format.Counts, total
 		if counts.Messages%1024 != 0 {
 			return nil
 		}
-		a.Progress(counts.Messages, max(total, counts.Messages))
+		tell(counts.Messages)
 		return ctx.Err()
 	}
 }
@@ -479,7 +490,7 @@ func (j *job) publish(ctx context.Context, key string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	w := contextWriter{ctx, j.out}
+	w := &assembler{ctx: ctx, job: j, size: max(j.secs.size(), 1)}
 	for s := range format.Section(format.Sections) {
 		if err := j.secs.writeTo(w, s); err != nil {
 			return nil, err
@@ -491,4 +502,23 @@ func (j *job) publish(ctx context.Context, key string) ([]byte, error) {
 		AsOf: j.asOf, Counts: j.counts, Channels: j.secs,
 	}
 	return j.finish(ctx, j.attempt, j.app, key, j.out, j.request.Packing, &m)
+}
+
+// assembler writes what was spooled to the file, and says how far it is. It
+// stops when the context ends.
+type assembler struct {
+	ctx  context.Context //nolint:containedctx // io.Writer has no room for it
+	job  *job
+	size int64 // bytes in all
+	n    int64 // bytes written
+}
+
+func (a *assembler) Write(p []byte) (int, error) {
+	if err := a.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := a.job.out.Write(p)
+	a.n += int64(n)
+	a.job.tell(a.job.counts.Messages, float64(a.n)/float64(a.size))
+	return n, err
 }

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -566,5 +567,50 @@ func TestFilter(t *testing.T) {
 		if e := wire.AsError(err); e == nil || e.Code != wire.CodeBadInput || e.Fields["filter"] == "" {
 			t.Errorf("%s: %v", body, err)
 		}
+	}
+}
+
+// watched is a blob.Store that looks at every write.
+type watched struct {
+	blob.Store
+	look func()
+}
+
+type watchedWriter struct {
+	blob.Writer
+	look func()
+}
+
+func (w *watched) Create(ctx context.Context, key string) (blob.Writer, error) {
+	inner, err := w.Store.Create(ctx, key)
+	return &watchedWriter{inner, w.look}, err
+}
+
+func (w *watchedWriter) Write(p []byte) (int, error) {
+	w.look()
+	return w.Writer.Write(p)
+}
+
+// Stringing together what was spooled takes its time too, and shows.
+func TestProgressWhileAssembling(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.channel("one", 6000)
+	f.channel("two", 6000)
+	f.service.SpoolAbove = 1
+	a := &task.Attempt{Task: f.task(`{"channels":[{"cid":"messaging:one"},{"cid":"messaging:two"}],"version":"v2"}`)}
+	var seen []int64
+	f.service.Blob = &watched{Store: f.blob, look: func() { seen = append(seen, a.Current().Done) }}
+	if _, err := f.service.RunChannels(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.IsSorted(seen) {
+		t.Error("progress went back")
+	}
+	if n := len(slices.Compact(seen)); n < 10 || seen[0] < 5000 {
+		t.Errorf("progress showed %d steps from %d on", n, seen[0])
+	}
+	if p := a.Current(); p.Done != 12000 || p.Total != 12000 {
+		t.Errorf("ended at %d of %d", p.Done, p.Total)
 	}
 }

@@ -117,16 +117,3 @@ func (l *lastByteHeld) Write(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
-
-// contextWriter stops writing when the context ends.
-type contextWriter struct {
-	ctx context.Context
-	w   io.Writer
-}
-
-func (c contextWriter) Write(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.w.Write(p)
-}

@@ -74,7 +74,7 @@ func (s *sections) spill(section format.Section, b []byte) error {
 }
 
 func (s *sections) create(section format.Section) (*os.File, error) {
-	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, err
 	}
 	return os.OpenFile(s.path(section, s.epoch), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
@@ -117,6 +117,14 @@ func (s *sections) restore(epoch int64, sizes [format.Sections + 1]int64) error 
 		}
 	}
 	return nil
+}
+
+// size is how many bytes are held for the file.
+func (s *sections) size() (n int64) {
+	for i := range format.Sections {
+		n += s.held[i].size + int64(len(s.held[i].buf.B))
+	}
+	return n
 }
 
 // writeTo writes a section to w.

@@ -36,7 +36,7 @@ type Service struct {
 	CheckpointEvery time.Duration
 	// SpoolAbove is from how many messages on an export of several channels
 	// is spooled, channel by channel, instead of written straight through
-	// from one snapshot of all; 0 means a million.
+	// from one snapshot of all; 0 means eight million.
 	SpoolAbove int64
 }
 

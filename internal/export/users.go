@@ -48,7 +48,9 @@ func (s *Service) runUsers(ctx context.Context, a *task.Attempt) (result []byte,
 		return err
 	}}
 	m := manifest{Kind: "users", Version: V2, Format: JSON}
-	if m.AsOf, err = s.users(ctx, app, r.UserIDs, b, &m.Counts, progress(ctx, a, &m.Counts, total)); err != nil {
+	if m.AsOf, err = s.users(ctx, app, r.UserIDs, b, &m.Counts, progress(ctx, &m.Counts, func(done int64) {
+		a.Progress(done, max(total, done))
+	})); err != nil {
 		return nil, err
 	}
 	if err := b.FlushAll(); err != nil {

@@ -20,8 +20,9 @@ import (
 
 // Report is what Verify found.
 type Report struct {
-	// Format is "v1", "v2", "users", "csv" or "parquet"; empty if it cannot be
-	// told, as with an encrypted file.
+	// Format is "v1", "v2", "users", "csv" or "parquet", or "import" for an
+	// import file, which is no export; empty if it cannot be told, as with an
+	// encrypted file.
 	Format string `json:"format"`
 	// Compression is "none", "gzip" or "zstd"; empty for an encrypted file.
 	Compression string `json:"compression"`
@@ -162,7 +163,10 @@ func (v *verifier) file() {
 	defer stop()
 	v.plain = &plain{r: unpacked}
 	data := bufio.NewReaderSize(v.plain, bufferSize)
-	if err := v.content(data); err != nil {
+	if err := v.content(data); errors.Is(err, errImportFile) {
+		v.importFile()
+		return
+	} else if err != nil {
 		v.broken(err)
 		return
 	}

@@ -15,6 +15,7 @@ type arrayCheck struct {
 	in  *bounded
 	dec *jsontext.Decoder
 	cid string // of the entry's channel, once it is known
+	n   int    // of the entry, from 1
 }
 
 // v1Keys are the keys of an entry, in their order, with the type of what is in
@@ -82,6 +83,7 @@ func (c *arrayCheck) entry() error {
 		return err
 	}
 	c.cid = ""
+	c.n++
 	begin, last := c.dec.InputOffset(), -1
 	var got [4]bool
 	for c.dec.PeekKind() != '}' {
@@ -91,6 +93,9 @@ func (c *arrayCheck) entry() error {
 			return err
 		}
 		key := slices.Index(v1Keys, name.String())
+		if c.n == 1 && last < 0 && slices.Contains(importKeys, name.String()) {
+			return errImportFile
+		}
 		if key < last && key >= 0 {
 			c.problem("byte %d: %s should come before %s", c.dec.InputOffset(), v1Keys[key], v1Keys[last])
 		}

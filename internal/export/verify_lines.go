@@ -67,7 +67,9 @@ func (v *verifier) lines(data *bufio.Reader) error {
 			c.crlf = true
 			v.problem("line %d ends with a carriage return", c.n)
 		}
-		c.line(line)
+		if c.line(line) {
+			return errImportFile
+		}
 	}
 	if v.report.Format == "" { // users of whom nothing is there
 		v.report.Format = usersFile
@@ -78,10 +80,15 @@ func (v *verifier) lines(data *bufio.Reader) error {
 	return nil
 }
 
-func (c *lineCheck) line(raw []byte) {
-	typ, o := c.read(raw)
-	if o == nil {
-		return
+// line checks a line. It reports whether the file turns out to be an import
+// file.
+func (c *lineCheck) line(raw []byte) (imports bool) {
+	typ, o, imports := c.read(raw)
+	if imports || o == nil {
+		return imports
+	}
+	if c.report.Format == "" && ofImport(typ, o) {
+		return true
 	}
 	c.tell(typ, o)
 	also := keys(0)
@@ -95,10 +102,12 @@ func (c *lineCheck) line(raw []byte) {
 	} else {
 		c.ofUsers(typ, o)
 	}
+	return false
 }
 
-// read reads a line, and says what is wrong with it if it gives nil.
-func (c *lineCheck) read(raw []byte) (typ string, o *object) {
+// read reads a line, and says what is wrong with it if it gives nil. imports
+// reports that it is one of an import file.
+func (c *lineCheck) read(raw []byte) (typ string, o *object, imports bool) {
 	var data jsontext.Value
 	var at int64
 	err := wire.Object(raw, func(name string, v jsontext.Value, offset int64) (err error) {
@@ -107,26 +116,34 @@ func (c *lineCheck) read(raw []byte) (typ string, o *object) {
 			typ, err = wire.String(name, v, offset)
 		case "data":
 			data, at = v, offset
+		case "item": // how import files called it first
+			if c.report.Format == "" {
+				return errImportFile
+			}
+			fallthrough
 		default:
 			err = &wire.FieldError{Field: name, Offset: offset, Reason: "has no place beside type and data"}
 		}
 		return err
 	})
 	column := fmt.Sprintf("line %d, column", c.n)
-	if err != nil {
+	switch {
+	case errors.Is(err, errImportFile), err == nil && c.report.Format == "" && slices.Contains(importTypes, typ):
+		return "", nil, true
+	case err != nil:
 		c.blame(column, err, 1)
-		return "", nil
+		return "", nil, false
 	}
 	if data == nil || required[typ] == 0 {
 		c.problem("line %d must have data and one of the known types; its type is %s", c.n, quote(typ))
-		return "", nil
+		return "", nil, false
 	}
 	o, err = readObject(data, typ)
 	if err != nil {
 		c.blame(column, wire.Within(err, "data", at), 1)
-		return "", nil
+		return "", nil, false
 	}
-	return typ, o
+	return typ, o, false
 }
 
 // tell decides whether the file is of channels or of users, by the first line

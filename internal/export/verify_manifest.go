@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -32,6 +33,9 @@ type tally struct{ said, got int64 }
 
 func readClaims(manifest []byte) (*claims, error) {
 	c := &claims{tallies: map[string]*tally{}}
+	if !bytes.HasPrefix(bytes.TrimLeft(manifest, " \t\r\n"), []byte("{")) {
+		return nil, errors.New("is not a JSON object")
+	}
 	if err := json.Unmarshal(manifest, c); err != nil {
 		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return nil, errors.New("has a wrong value for " + quote(wrong.Field))
@@ -105,6 +109,9 @@ func (v *verifier) compare() {
 	}
 	if r.Compression != c.Compression {
 		v.complain(&v.grave, "compression: the file has %s, the manifest says %s", r.Compression, quote(c.Compression))
+	}
+	if r.Format == importFile {
+		return // that says it all
 	}
 	if r.Format != c.file() {
 		v.complain(&v.grave, "format: the file has %s, the manifest says %s", quote(r.Format), c.file())

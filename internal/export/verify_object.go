@@ -27,10 +27,13 @@ const (
 	hasDeleted
 	hasLastRead
 	hasReactions
+	hasCreatedBy
+	hasOnline
+	hasBanned
 )
 
 // keyNames are the names of the keys above, in their order.
-var keyNames = [...]string{"id", "cid", "type", "user", "user_id", "message_id", "channel_cid", "created_at", "deleted_at", "last_read", "latest_reactions"}
+var keyNames = [...]string{"id", "cid", "type", "user", "user_id", "message_id", "channel_cid", "created_at", "deleted_at", "last_read", "latest_reactions", "created_by", "online", "banned"}
 
 var keyOf = func() map[string]keys {
 	m := map[string]keys{}
@@ -71,6 +74,7 @@ type object struct {
 	channelCID string
 	created    chat.Time
 	reactions  int64
+	named      bool   // its user, or who created it, is an id and no object
 	differ     string // what in it does not fit together
 }
 
@@ -111,7 +115,10 @@ func (o *object) read(key keys, name string, v jsontext.Value, at int64) (err er
 	case hasType:
 		o.typ, err = wire.String(name, v, at)
 	case hasUser:
+		o.named = v.Kind() == '"'
 		o.user, err = wire.UserRef(name, v, at)
+	case hasCreatedBy:
+		o.named = v.Kind() == '"'
 	case hasUserID:
 		o.userID, err = wire.String(name, v, at)
 	case hasMessageID:

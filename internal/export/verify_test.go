@@ -279,6 +279,47 @@ func TestVerifyDamage(t *testing.T) {
 	}
 }
 
+// An import file looks much like an export and is called what it is, once.
+func TestVerifyImportFile(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.world()
+	v2 := f.export("")[1]
+	const (
+		user    = `{"type":"user","data":{"id":"ada","created_at":"2024-01-01T00:00:00Z"}}` + "\n"
+		gone    = `{"type":"user","data":{"id":"ada","deleted_at":"2024-01-01T00:00:00Z"}}` + "\n"
+		channel = `{"type":"channel","data":{"id":"tea","type":"messaging","created_by":"ada"}}` + "\n"
+		message = `{"type":"message","data":{"id":"m","channel_type":"messaging","channel_id":"tea","user":"ada","text":"x"}}` + "\n"
+	)
+	files := map[string]string{
+		"users only":    user,
+		"from channels": channel + message,
+		"from messages": message,
+		"after a trace": gone + channel + message,
+		"device":        `{"type":"device","data":{"id":"d"}}` + "\n" + channel,
+		"items":         `{"type":"user","item":{"id":"ada","online":false,"deleted_at":"2024-01-01T00:00:00Z"}}` + "\n",
+		"array":         `[{"type":"user","item":{"id":"ada"}},{"type":"channel","item":{"id":"tea"}}]`,
+		"array of data": `[{"data":{"id":"ada"},"type":"user"}]` + "\n",
+		"gzip":          zipped(t, user+channel),
+	}
+	for name, file := range files {
+		for _, manifest := range [][]byte{nil, v2.manifest} {
+			r := verify(t, []byte(file), manifest)
+			if len(r.Problems) == 0 || r.Format != "import" || r.Counts != (format.Counts{}) || manifest == nil && len(r.Problems) != 1 ||
+				r.Problems[0] != "this is an import file, not an export file" {
+				t.Errorf("%s: %+v", name, r)
+			}
+		}
+	}
+	sample, err := os.ReadFile("../sample/chat.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := verify(t, sample, nil); len(r.Problems) != 1 || r.Format != "import" {
+		t.Errorf("the sample: %q", r.Problems)
+	}
+}
+
 func zipped(t *testing.T, s string) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -306,7 +347,8 @@ func TestVerifyOtherManifest(t *testing.T) {
 		"encrypted":         {`"encryption":"none"`, `"encryption":"age"`, "encryption"},
 		"another channel":   {`"cid":"messaging:one"`, `"cid":"messaging:six"`, `has messages of "messaging:one", which the manifest does not list`},
 		"another count":     {`"messages":40`, `"messages":41`, `messages of "messaging:one": the file has 40, the manifest says 41`},
-		"not JSON":          {`{"task_id"`, `["task_id"`, "the manifest is not valid JSON"},
+		"not JSON":          {`{"task_id"`, `["task_id"`, "the manifest is not a JSON object"},
+		"torn":              {`"counts"`, `counts`, "the manifest is not valid JSON"},
 		"no sum":            {`"sha256"`, `"sha255"`, "the manifest is not that of an export"},
 		"a size in words":   {`"size":`, `"size":"large","x":`, `the manifest has a wrong value for "size"`},
 		"an unknown kind":   {`"kind":"channels"`, `"kind":"tasks"`, "the manifest is not that of an export"},
@@ -314,7 +356,9 @@ func TestVerifyOtherManifest(t *testing.T) {
 	} {
 		bad(t, name, tt.reason, v2.file, bytes.Replace(v2.manifest, []byte(tt.old), []byte(tt.new), 1))
 	}
-	bad(t, "an empty manifest", "the manifest is not valid JSON", v2.file, []byte{})
+	for _, manifest := range []string{"", " ", "[]", "null", "7", `"manifest"`} {
+		bad(t, "the manifest "+manifest, "the manifest is not a JSON object", v2.file, []byte(manifest))
+	}
 }
 
 // However much is wrong, the report stays short and readable.

@@ -3,6 +3,7 @@ package progress
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -80,6 +81,25 @@ func (b *Bar) Fail(reason string) {
 	}
 }
 
+// Took is how long it took to the end of the bar, as the bar shows it; 0 while
+// it goes on.
+func (b *Bar) Took() time.Duration {
+	if b == nil {
+		return 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.took
+}
+
+// counted is what is counted, of one or of many.
+func (b *Bar) counted() string {
+	if b.done == 1 {
+		return strings.TrimSuffix(b.unit, "s")
+	}
+	return b.unit
+}
+
 // end reports whether it was the one that ended the bar.
 func (b *Bar) end(s state, failure string) bool {
 	b.mu.Lock()
@@ -126,11 +146,11 @@ func (b *Bar) status() string {
 	rate := float64(b.done) / max(took.Seconds(), 1e-3)
 	switch {
 	case b.state == failed:
-		return fmt.Sprintf("%s %s  failed: %s", group(b.done), b.unit, b.failure)
+		return fmt.Sprintf("%s %s  failed: %s", group(b.done), b.counted(), b.failure)
 	case b.state == done:
-		return fmt.Sprintf("%s %s  in %s  %s/s", group(b.done), b.unit, short(took), group(int64(rate)))
+		return fmt.Sprintf("%s %s  in %s  %s/s", group(b.done), b.counted(), Duration(took), group(int64(rate)))
 	case b.total == 0:
-		return fmt.Sprintf("%s %s  %s/s", group(b.done), b.unit, group(int64(rate)))
+		return fmt.Sprintf("%s %s  %s/s", group(b.done), b.counted(), group(int64(rate)))
 	}
 	return fmt.Sprintf("%3d%%  %s/%s %s  %s/s  %s left", int(float64(b.done)/float64(b.total)*100),
 		group(b.done), group(b.total), b.unit, group(int64(rate)), left(float64(b.total-b.done), rate))

@@ -12,11 +12,11 @@ func left(rest, rate float64) string {
 	if rate <= 0 || rest/rate > longest.Seconds() {
 		return "–"
 	}
-	return short(time.Duration(rest / rate * float64(time.Second)).Round(time.Second))
+	return Duration(time.Duration(rest / rate * float64(time.Second)).Round(time.Second))
 }
 
-// short is a duration as people say it.
-func short(d time.Duration) string {
+// Duration is a duration as people say it: as exact as is of use.
+func Duration(d time.Duration) string {
 	switch {
 	case d < time.Second:
 		return d.Round(time.Millisecond).String()

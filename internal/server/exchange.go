@@ -100,7 +100,7 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 	// Routes, not paths, and never queries: those hold ids and signatures.
 	s.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request",
 		slog.String("request_id", x.id), slog.String("method", method(r)), slog.String("route", x.route),
-		slog.Int("status", x.status), slog.Int("code", x.code), slog.Duration("took", s.now().Sub(x.start)),
+		slog.Int("status", x.status), slog.Int("code", x.code), slog.Float64("took_ms", float64(s.now().Sub(x.start).Microseconds())/1000),
 		slog.Int64("bytes", x.bytes), slog.String("app", x.app))
 	if aborts(p) {
 		panic(p) //nolint:forbidigo // how net/http is told to cut the connection

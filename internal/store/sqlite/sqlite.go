@@ -78,8 +78,8 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	if _, err := driver.Fdatasync(true); err != nil && !errors.Is(err, driver.ErrFdatasyncUnavailable) {
 		return nil, fmt.Errorf("choose how to sync: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, fmt.Errorf("make the data folder: %w", err)
+	if err := private(dir); err != nil {
+		return nil, err
 	}
 	s := &Store{
 		path:   filepath.Join(dir, FileName),
@@ -108,6 +108,25 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	}
 	go s.writer(conn)
 	return s, nil
+}
+
+// private makes the folder and the database file if they are missing, both for
+// this user alone: chats and secrets are in there. SQLite gives the files that
+// it puts beside the database the same mode.
+func private(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	// Only a file that is not there yet may be opened here: closing one that
+	// SQLite has open in this process would take its locks away.
+	f, err := os.OpenFile(filepath.Join(dir, FileName), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("make the database: %w", err)
+	}
+	return f.Close()
 }
 
 func (s *Store) connect() (*lite.Conn, error) { return lite.Open(s.path, s.opts.Busy) }
