@@ -432,7 +432,7 @@ func (j *job) tell(done int64, share float64) {
 // busy for as long as it is let, and requests must not wait for that.
 func progress(ctx context.Context, counts *format.Counts, tell func(done int64)) func() error {
 	return func() error {
-		if counts.Messages%256 != 0 {
+		if counts.Messages%64 != 0 {
 			return nil
 		}
 		runtime.Gosched()

@@ -42,7 +42,7 @@ type level struct {
 func New(r store.Reader) *Renderer { return newRenderer(r, 1<<6) }
 
 // NewBulk returns a Renderer for a whole channel or user.
-func NewBulk(r store.Reader) *Renderer { return newRenderer(r, 1<<14) }
+func NewBulk(r store.Reader) *Renderer { return newRenderer(r, 1<<16) }
 
 func newRenderer(r store.Reader, slots int) *Renderer {
 	rr := &Renderer{reader: r}
@@ -239,7 +239,7 @@ type cachedUser struct {
 }
 
 // maxCachedBytes bounds what one cache holds; past it, it starts anew.
-const maxCachedBytes = 8 << 20
+const maxCachedBytes = 20 << 20
 
 func (c *userCache) User(key int64) (id, object []byte, err error) {
 	if *c.seen != nil {
