@@ -40,7 +40,7 @@ var validKey = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 func (m *Main) appCreateCommand(asJSON *bool) *cobra.Command {
 	var a store.App
-	c := &cobra.Command{Use: "create", Short: "Make an app; its secret is printed this once", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "create", Short: "Make an app; its secret is printed this once", Args: noArgs}
 	f := c.Flags()
 	f.StringVar(&a.Name, "name", "", "what people call it (default its key)")
 	f.StringVar(&a.Key, "api-key", "", "its key: up to 64 letters, digits, _ and - (default a random one)")
@@ -87,7 +87,7 @@ func (m *Main) printApp(asJSON bool, a store.App) error {
 }
 
 func (m *Main) appListCommand(asJSON *bool) *cobra.Command {
-	c := &cobra.Command{Use: "ls", Short: "List apps, without their secrets", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "ls", Short: "List apps, without their secrets", Args: noArgs}
 	data := bindSettings(c, "data")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		var apps []store.App
@@ -119,7 +119,7 @@ func (m *Main) appRotateCommand(asJSON *bool) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rotate-secret KEY",
 		Short: "Give an app a new secret; tokens signed with the old one are refused from then on",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneArg("KEY"),
 	}
 	data := bindSettings(c, "data")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
@@ -145,7 +145,7 @@ func (m *Main) appRemoveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rm KEY",
 		Short: "Remove an app with all its data, tasks and files",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneArg("KEY"),
 	}
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	data := bindSettings(c, "data", "storage")

@@ -20,7 +20,17 @@ func TestUsage(t *testing.T) {
 	}{
 		"unknown command":      {[]string{"bogus"}, exitUsage, `unknown command "bogus"`},
 		"unknown flag":         {[]string{"serve", "--bogus"}, exitUsage, "--bogus"},
-		"missing argument":     {[]string{"task", "get"}, exitUsage, "arg"},
+		"missing argument":     {[]string{"task", "get"}, exitUsage, "say which ID"},
+		"no file to verify":    {[]string{"verify"}, exitUsage, "say which FILE"},
+		"no file to import":    {[]string{"import"}, exitUsage, "say which FILE"},
+		"no users":             {[]string{"export", "users"}, exitUsage, "say which ID"},
+		"too many arguments":   {[]string{"app", "rm", "a", "b"}, exitUsage, "takes one KEY, not 2"},
+		"argument to nothing":  {[]string{"version", "x"}, exitUsage, `hansard version takes no argument such as "x"`},
+		"limit of none":        {[]string{"task", "ls", "--limit", "0"}, exitUsage, "--limit must be 1 to 100"},
+		"limit of too many":    {[]string{"task", "ls", "--limit", "101"}, exitUsage, "--limit must be 1 to 100"},
+		"negative offset":      {[]string{"task", "ls", "--offset", "-1"}, exitUsage, "--offset"},
+		"worker without any":   {[]string{"worker", "--workers", "0"}, exitFailed, "workers must not be 0"},
+		"one file for two":     {[]string{"export", "users", "a", "-o", "-", "--manifest", "-", "--api-key", "k", "--api-secret", "s"}, exitUsage, "must not be the same"},
 		"group without one":    {[]string{"task"}, exitUsage, "subcommand"},
 		"no app":               {[]string{"task", "ls"}, exitUsage, "--api-key"},
 		"no channels":          {[]string{"export", "channels", "--api-key", "k", "--api-secret", "s"}, exitUsage, "which channels"},
@@ -33,7 +43,7 @@ func TestUsage(t *testing.T) {
 		"bad mode":             {[]string{"import", "x", "--mode", "replace"}, exitUsage, "upsert or insert"},
 		"bad setting":          {[]string{"serve", "--url-ttl", "soon"}, exitFailed, "url-ttl"},
 		"bad server":           {[]string{"task", "ls", "--server", "nowhere", "--api-key", "k", "--api-secret", "s"}, exitUsage, "URL"},
-		"nobody listens":       {[]string{"task", "ls", "--server", "http://127.0.0.1:1", "--api-key", "k", "--api-secret", "s"}, exitFailed, "127.0.0.1:1"},
+		"nobody listens":       {[]string{"task", "ls", "--server", "http://127.0.0.1:1", "--api-key", "k", "--api-secret", "s"}, exitFailed, "127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused; is hansard serve running there? say where with --server URL"},
 		"verify: no such file": {[]string{"verify", "/does/not/exist"}, exitFailed, "/does/not/exist"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,8 +66,12 @@ func TestVersion(t *testing.T) {
 	if err := json.Unmarshal([]byte(ok(t, "version", "--json")), &b); err != nil || b.Version == "" || b.Go == "" || b.Commit == "" {
 		t.Errorf("%+v, %v", b, err)
 	}
-	if out := ok(t, "version"); !strings.HasPrefix(out, "hansard "+b.Version+"\n") {
+	out := ok(t, "version")
+	if !strings.HasPrefix(out, "hansard "+b.Version+"\n") {
 		t.Errorf("%q", out)
+	}
+	if flag := ok(t, "--version"); flag != out {
+		t.Errorf("--version says %q, version %q", flag, out)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"hansard/internal/auth"
 	"hansard/internal/config"
 	"hansard/internal/importer"
+	"hansard/internal/progress"
 	"hansard/internal/sample"
 	"hansard/internal/store"
 
@@ -36,8 +37,8 @@ func (m *Main) demoCommand() *cobra.Command {
 		Short: "Show it all: load a sample chat, export it, and serve it until Ctrl-C",
 		Long: `Show it all, in a temporary folder that is removed at the end: load the bundled
 sample chat, start the server, export two channels as v1 and as v2 and two users
-through its HTTP API, and print links and curl lines to try.`,
-		Args: cobra.NoArgs,
+through its HTTP API, and print links and curl lines to try, unless --once.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := m.demo(cmd.Context(), listen, once)
 			if !once && interrupted(cmd.Context(), err) {
@@ -96,11 +97,14 @@ func (m *Main) demo(ctx context.Context, listen string, once bool) (err error) {
 	if err := d.exports(ctx); err != nil {
 		return err
 	}
-	if err := d.print(); err != nil {
+	if err := d.table(); err != nil {
 		return err
 	}
 	if once {
-		return m.printf("Done. Without --once the server stays up for you to try these.\n")
+		return m.printf("\nDone. Without --once the server stays up, with links and curl lines to try.\n")
+	}
+	if err := d.lines(); err != nil {
+		return err
 	}
 	if err := m.printf("The server is up at %s, its data in %s.\nCtrl-C ends it and removes the folder.\n", base, dir); err != nil {
 		return err
@@ -133,7 +137,7 @@ type demo struct {
 type demoExport struct {
 	label string
 	task  *client.Task
-	took  time.Duration
+	took  time.Duration // as the progress bar shows it
 }
 
 func (d *demo) exports(ctx context.Context) error {
@@ -162,12 +166,15 @@ func (d *demo) exports(ctx context.Context) error {
 			return c.ExportUsers(ctx, client.UsersRequest{UserIDs: sample.Users()})
 		}},
 	} {
-		began := time.Now()
 		id, err := e.ask()
 		if err != nil {
 			return fmt.Errorf("exporting %s: %w", e.label, err)
 		}
-		t, err := follow(ctx, c, id, bars.Add("exporting "+e.label, "messages"))
+		var bar *progress.Bar
+		t, err := follow(ctx, c, id, func() *progress.Bar {
+			bar = bars.Add("exporting "+e.label, "messages")
+			return bar
+		})
 		if err != nil {
 			return fmt.Errorf("exporting %s: %w", e.label, err)
 		}
@@ -175,28 +182,30 @@ func (d *demo) exports(ctx context.Context) error {
 		if err := c.Download(ctx, t.Result, io.Discard, nil); err != nil {
 			return fmt.Errorf("exporting %s: %w", e.label, err)
 		}
-		d.done = append(d.done, demoExport{label: e.label, task: t, took: time.Since(began)})
+		d.done = append(d.done, demoExport{label: e.label, task: t, took: bar.Took()})
 	}
 	return nil
 }
 
-// print shows the links and the lines to try.
-func (d *demo) print() error {
+// table shows what was exported.
+func (d *demo) table() error {
+	w := tabwriter.NewWriter(d.Stdout, 0, 0, 3, ' ', 0)
+	_, _ = fmt.Fprintf(w, "\n%s\n\n", d.bold("Exported"))
+	for _, e := range d.done {
+		n := e.task.Result.Counts
+		_, _ = fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", e.label, count(n["messages"], "messages"),
+			count(n["reactions"], "reactions"), size(e.task.Result.Size), progress.Duration(e.took))
+	}
+	return w.Flush()
+}
+
+// lines shows the links and the lines to try.
+func (d *demo) lines() error {
 	token, err := auth.Sign(d.app.Secret, auth.Claims{Server: true}, time.Now(), demoLife)
 	if err != nil {
 		return err
 	}
 	var out strings.Builder
-	w := tabwriter.NewWriter(&out, 0, 0, 3, ' ', 0)
-	_, _ = fmt.Fprintf(w, "\n%s\n\n", d.bold("Exported"))
-	for _, e := range d.done {
-		n := e.task.Result.Counts
-		_, _ = fmt.Fprintf(w, "  %s\t%d messages\t%d reactions\t%s\t%d ms\n",
-			e.label, n["messages"], n["reactions"], size(e.task.Result.Size), e.took.Milliseconds())
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
 	section := func(title string) { fmt.Fprintf(&out, "\n%s\n\n", d.bold(title)) }
 	section("Links, signed and good for a day")
 	for _, e := range d.done {

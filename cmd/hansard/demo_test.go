@@ -16,8 +16,18 @@ import (
 func TestDemoOnce(t *testing.T) { // not parallel: it sets the folder for temporary files
 	t.Setenv("TMPDIR", t.TempDir())
 	r := run(t, "", "demo", "--once")
-	if r.code != exitOK || len(demoLinks(r.out)) < 4 || strings.Count(r.out, "  curl ") != 4 {
+	if r.code != exitOK || len(demoLinks(r.out)) > 0 || strings.Contains(r.out, "curl -s") || !strings.Contains(r.out, "Without --once") {
 		t.Errorf("exit %d\n%s\n%s", r.code, r.out, r.errOut)
+	}
+	// What the progress lines say of a duration is what the table says.
+	took := regexp.MustCompile(`(?m)^exporting (.*?)  +\d+ messages  in (\S+)`).FindAllStringSubmatch(r.errOut, -1)
+	if len(took) != 3 {
+		t.Errorf("progress of %d exports in\n%s", len(took), r.errOut)
+	}
+	for _, e := range took {
+		if !regexp.MustCompile(`(?m)^  ` + e[1] + ` .* ` + regexp.QuoteMeta(e[2]) + `$`).MatchString(r.out) {
+			t.Errorf("%s took %s, but the table is\n%s", e[1], e[2], r.out)
+		}
 	}
 	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
@@ -32,6 +42,9 @@ func TestDemoServes(t *testing.T) {
 	t.Parallel()
 	b := start(t, "demo")
 	out := strings.Join(b.until("Ctrl-C"), "\n")
+	if len(demoLinks(out)) < 4 || strings.Count(out, "  curl ") != 4 {
+		t.Errorf("not all of the links and lines are in\n%s", out)
+	}
 	for _, link := range demoLinks(out) {
 		resp, err := http.Get(link)
 		if err != nil {

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"time"
 
 	"hansard/client"
+	"hansard/internal/progress"
 
 	"github.com/spf13/cobra"
 )
@@ -107,7 +109,7 @@ func (m *Main) exportUsersCommand(e *exportFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "users ID…",
 		Short: "Export users with all they wrote",
-		Args:  cobra.MinimumNArgs(1),
+		Args:  someArgs("ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			r := client.UsersRequest{UserIDs: ids, Compression: e.compression, EncryptTo: e.encryptTo, IdempotencyKey: e.idempotency}
 			return m.export(cmd.Context(), e, "users", func(ctx context.Context, c *client.Client) (string, error) {
@@ -118,12 +120,59 @@ func (m *Main) exportUsersCommand(e *exportFlags) *cobra.Command {
 }
 
 // export asks for an export, waits for it and saves the file.
-func (m *Main) export(ctx context.Context, e *exportFlags, what string, ask func(context.Context, *client.Client) (string, error)) error {
+func (m *Main) export(ctx context.Context, e *exportFlags, what string, ask askFunc) error {
 	x, err := m.exporter(ctx, e)
 	if err != nil {
 		return err
 	}
-	return errors.Join(m.exportWith(ctx, x, e, what, ask), x.close())
+	return errors.Join(m.exportTo(ctx, x, e, what, ask), x.close())
+}
+
+// askFunc asks for an export and returns the id of its task.
+type askFunc func(context.Context, *client.Client) (string, error)
+
+// exportTo sees to it that the files can be written before it asks for them.
+func (m *Main) exportTo(ctx context.Context, x *exporter, e *exportFlags, what string, ask askFunc) (err error) {
+	if e.manifest != "" && e.manifest == e.output {
+		return usageError("--output and --manifest must not be the same")
+	}
+	file, err := openOutput(e.output, m.Stdout)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	var manifest *output
+	if e.manifest != "" {
+		if manifest, err = openOutput(e.manifest, m.Stdout); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, manifest.Close()) }()
+	}
+
+	t, err := m.exportWith(ctx, x, e, what, ask)
+	if err != nil {
+		return err
+	}
+	if manifest != nil {
+		err := manifest.save(ctx, func(w io.Writer) error {
+			b, err := x.Manifest(ctx, t.Result)
+			if err == nil {
+				_, err = w.Write(b)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	file.name(path.Base(t.Result.Path))
+	if err := file.save(ctx, func(w io.Writer) error { return x.Download(ctx, t.Result, w, nil) }); err != nil {
+		return err
+	}
+	if file.std == nil {
+		m.notef("%s  %s  sha256 %s\n", file.shown, size(t.Result.Size), t.Result.SHA256)
+	}
+	return nil
 }
 
 // exporter talks to the server that the flags name, or to one of its own.
@@ -138,50 +187,56 @@ func (m *Main) exporter(ctx context.Context, e *exportFlags) (*exporter, error) 
 	return &exporter{Client: c, work: func(string) {}, close: func() error { return nil }}, err
 }
 
-func (m *Main) exportWith(ctx context.Context, c *exporter, e *exportFlags, what string,
-	ask func(context.Context, *client.Client) (string, error),
-) error {
-	id, err := ask(ctx, c.Client)
-	if err != nil {
-		return explain(err)
+// exportWith asks for an export and waits until its file is there.
+func (m *Main) exportWith(ctx context.Context, x *exporter, e *exportFlags, what string, ask askFunc) (*client.Task, error) {
+	asking := ctx
+	if x.local {
+		// It takes a moment only, and a task that nobody knows the id of could
+		// not be canceled.
+		asking = context.WithoutCancel(ctx)
 	}
-	c.work(id)
+	id, err := ask(asking, x.Client)
+	if err != nil {
+		return nil, explain(err)
+	}
+	if ctx.Err() == nil {
+		x.work(id)
+	}
 	bars := m.bars()
-	t, err := follow(ctx, c.Client, id, bars.Add("exporting "+what, "messages"))
+	t, err := follow(ctx, x.Client, id, func() *progress.Bar { return bars.Add("exporting "+what, "messages") })
 	bars.Wait()
-	if err != nil {
-		if ctx.Err() != nil {
-			m.notef("The export goes on without us: hansard task wait %s\n", id)
+	if _, final := errors.AsType[*client.TaskError](err); err != nil && !final {
+		if x.local {
+			m.cancelLocal(ctx, x, id)
+		} else {
+			m.notef("the export goes on on the server; wait for it with: hansard task wait%s %s\n", e.flags(), id)
 		}
-		return err
+		return nil, explain(err)
 	}
-	if t.Result == nil {
-		return fmt.Errorf("task %s has no file", id)
+	if err == nil && t.Result == nil {
+		err = fmt.Errorf("task %s has no file", id)
 	}
-	if e.manifest != "" {
-		if err := saveManifest(ctx, c.Client, t.Result, e.manifest); err != nil {
-			return err
-		}
-	}
-	to := e.output
-	if to == "" {
-		to = path.Base(t.Result.Path)
-	}
-	if to == "-" {
-		return c.Download(ctx, t.Result, m.Stdout, nil)
-	}
-	if err := saveFile(ctx, c.Client, t.Result, to); err != nil {
-		return err
-	}
-	m.notef("%s  %s  sha256 %s\n", to, size(t.Result.Size), t.Result.SHA256)
-	return nil
+	return t, err
 }
 
-// explain adds to a refusal what it says about single fields.
-func explain(err error) error {
-	e, ok := errors.AsType[*client.Error](err)
-	if !ok || len(e.Fields) == 0 {
-		return err
+// cancelTimeout bounds how long a local export is given to stop.
+const cancelTimeout = 10 * time.Second
+
+// cancelLocal cancels a task that nobody would wait for: left in the store, the
+// next server would go on with it.
+func (m *Main) cancelLocal(ctx context.Context, x *exporter, id string) {
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	defer done()
+	t, err := x.Cancel(ctx, id)
+	if err == nil && !t.Status.Final() {
+		t, err = x.Wait(ctx, id, nil)
 	}
-	return fmt.Errorf("%w%s", err, fields(e))
+	switch {
+	case t == nil:
+		m.notef("the export could not be canceled, a server on this store may go on with it: %s\n", oneLine(err))
+	case t.Status == client.Completed:
+		m.notef("the export was done already, but its file is not saved\n")
+	default:
+		m.notef("the export was canceled\n")
+	}
 }

@@ -37,6 +37,7 @@ func (l *localFlags) given() bool { return l.data() }
 // exporter is a client, and what must happen beside it.
 type exporter struct {
 	*client.Client
+	local bool
 	work  func(id string) // sees to it that the task is carried out
 	close func() error
 }
@@ -86,10 +87,10 @@ func (m *Main) localExporter(ctx context.Context, l *localFlags, key string) (_ 
 	var served error
 	parts.Go(func() { served = b.server(nil).Serve(running, ln) })
 	return &exporter{
-		Client: c,
+		Client: c, local: true,
 		work: func(id string) {
 			parts.Go(func() {
-				if _, err := w.RunOne(ctx, app.ID, id); err != nil && ctx.Err() == nil {
+				if _, err := w.RunOne(running, app.ID, id); err != nil && running.Err() == nil {
 					b.log.Error("the export cannot go on", "task", id, "error", err)
 				}
 			})

@@ -10,7 +10,7 @@ func (m *Main) migrateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "migrate",
 		Short: "Apply database migrations; serve does so itself unless --no-migrate",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 	}
 	loader := bindSettings(c, "data", "database")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {

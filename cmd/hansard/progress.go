@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"hansard/client"
 	"hansard/internal/progress"
@@ -13,18 +14,21 @@ func (m *Main) bars() *progress.Group {
 	return progress.New(m.Stderr, isTerminal(m.Stderr))
 }
 
-// follow waits for a task and shows its progress.
-func follow(ctx context.Context, c *client.Client, id string, bar *progress.Bar) (*client.Task, error) {
+// follow waits for a task and shows its progress in the bar that add gives,
+// once there is such a task. The bar of a task that is no longer waited for
+// stays where it is: the task has not failed.
+func follow(ctx context.Context, c *client.Client, id string, add func() *progress.Bar) (*client.Task, error) {
+	var bar *progress.Bar
 	t, err := c.Wait(ctx, id, func(t *client.Task) {
+		if bar == nil {
+			bar = add()
+		}
 		bar.Set(t.Progress.Done, t.Progress.Total)
 	})
-	switch {
-	case err == nil:
+	if e, ok := errors.AsType[*client.TaskError](err); ok {
+		bar.Fail(e.Type)
+	} else if err == nil {
 		bar.Done()
-	case t != nil && t.Error != nil:
-		bar.Fail(t.Error.Type)
-	default:
-		bar.Fail("no longer waited for")
 	}
 	return t, err
 }

@@ -21,6 +21,19 @@ func (r *remote) bind(c *cobra.Command) {
 	f.StringVar(&r.secret, "api-secret", "", "its secret [HANSARD_API_SECRET]; the environment is the better place for it")
 }
 
+// flags are those that another command needs to find the same server, with a
+// space before each. The secret is not for repeating.
+func (r *remote) flags() string {
+	s := ""
+	if r.server != "" {
+		s += " --server " + r.server
+	}
+	if r.key != "" {
+		s += " --api-key " + r.key
+	}
+	return s
+}
+
 func (r *remote) client() (*client.Client, error) {
 	first := func(values ...string) string {
 		for _, v := range values {

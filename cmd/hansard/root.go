@@ -101,12 +101,17 @@ func (m *Main) root() *cobra.Command {
 	root.SetIn(m.Stdin)
 	root.SetOut(m.Stdout)
 	root.SetErr(m.Stderr)
+	b := buildInfo()
+	root.Version = b.Version // gives it --version
+	root.SetVersionTemplate(b.String())
 	root.CompletionOptions.HiddenDefaultCmd = true
+	importing := m.importCommand()
+	importing.Args = someArgs("FILE")
 	root.AddCommand(
 		m.demoCommand(),
 		m.serveCommand(),
 		m.workerCommand(),
-		m.importCommand(),
+		importing,
 		m.exportCommand(),
 		m.taskCommand(),
 		m.appCommand(),
@@ -123,7 +128,8 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{
 		Use:   use,
 		Short: short,
-		Args:  cobra.NoArgs,
+		// An unknown subcommand is named as one.
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return usageError("%s needs a subcommand", use)
 		},

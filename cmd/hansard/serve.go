@@ -19,7 +19,7 @@ func (m *Main) serveCommand() *cobra.Command {
 		Long: `Run the HTTP API and workers in one process. Every setting is a flag, an
 environment variable (--url-ttl is HANSARD_URL_TTL) and a key in hansard.yaml;
 flags win over the environment, the environment over the file.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	loader := bindSettings(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -52,7 +52,9 @@ func (m *Main) serve(ctx context.Context, s config.Settings) (err error) {
 		return err
 	}
 	m.noteApp(made, s)
+	defer func() { b.log.Info("stopped") }()
 	return b.run(ctx, ln, func() error {
+		b.log.Info("started", "version", buildInfo().Version, "data", s.Data, "address", ln.Addr().String())
 		return m.printf("listening on http://%s\n", ln.Addr())
 	})
 }

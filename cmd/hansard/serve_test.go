@@ -86,6 +86,10 @@ func TestServeAndExport(t *testing.T) {
 		if r.code != exitFailed {
 			t.Errorf("an unknown task: exit %d, %q", r.code, r.out)
 		}
+		r = run(t, "", slices.Concat([]string{"task", "wait", "5c6dbb0c-8d9c-4a3a-bb0c-0f5d4c6a1f7e"}, at)...)
+		if r.code != exitFailed || r.out != "" || strings.Count(r.errOut, "\n") != 1 {
+			t.Errorf("waiting for an unknown task: exit %d, %q, %q", r.code, r.out, r.errOut)
+		}
 	})
 	t.Run("WrongSecret", func(t *testing.T) {
 		r := run(t, "", "task", "ls", at[0], at[1], "--api-key", "shop", "--api-secret", "wr0ng-wr0ng")
@@ -95,6 +99,11 @@ func TestServeAndExport(t *testing.T) {
 	})
 	if code := server.end(); code != exitOK {
 		t.Errorf("exit %d\n%s", code, server.log())
+	}
+	for _, want := range []string{`"msg":"started","version":"`, `"address":"127.0.0.1:`, `"msg":"stopped"`, `"took_ms":`} {
+		if !strings.Contains(server.log(), want) {
+			t.Errorf("%s is not in the log", want)
+		}
 	}
 	for _, secret := range []string{"s3cret-s3cret", "signature=", "eyJ", "Loud is the specification"} {
 		if strings.Contains(server.log(), secret) {

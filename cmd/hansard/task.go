@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hansard/client"
+	"hansard/internal/progress"
 
 	"github.com/spf13/cobra"
 )
@@ -31,20 +32,29 @@ func (m *Main) taskCommand() *cobra.Command {
 	return c
 }
 
+// maxTasks is how many tasks the server lists at once.
+const maxTasks = 100
+
 func (m *Main) taskListCommand(r *remote, asJSON *bool) *cobra.Command {
 	var q client.TaskQuery
 	c := &cobra.Command{
 		Use:   "ls",
 		Short: "List tasks, newest first",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case q.Limit < 1 || q.Limit > maxTasks:
+				return usageError("--limit must be 1 to %d", maxTasks)
+			case q.Offset < 0:
+				return usageError("--offset must not be negative")
+			}
 			c, err := r.client()
 			if err != nil {
 				return err
 			}
 			tasks, err := c.Tasks(cmd.Context(), q)
 			if err != nil {
-				return err
+				return explain(err)
 			}
 			if *asJSON {
 				if tasks == nil {
@@ -64,7 +74,7 @@ func (m *Main) taskListCommand(r *remote, asJSON *bool) *cobra.Command {
 	f := c.Flags()
 	f.StringVar((*string)(&q.Status), "status", "", "only tasks that are waiting, running, pending, completed or failed")
 	f.StringVar(&q.Type, "type", "", "only tasks of this type, such as export.channels")
-	f.IntVar(&q.Limit, "limit", 25, "how many, 100 at most")
+	f.IntVar(&q.Limit, "limit", 25, "how many, 1 to 100")
 	f.IntVar(&q.Offset, "offset", 0, "how many to skip")
 	return c
 }
@@ -75,7 +85,7 @@ func (m *Main) taskActCommand(r *remote, asJSON *bool, use, short string,
 	return &cobra.Command{
 		Use:   use,
 		Short: short,
-		Args:  cobra.ExactArgs(1),
+		Args:  oneArg("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := r.client()
 			if err != nil {
@@ -83,7 +93,7 @@ func (m *Main) taskActCommand(r *remote, asJSON *bool, use, short string,
 			}
 			t, err := act(cmd.Context(), c, args[0])
 			if t == nil {
-				return err
+				return explain(err)
 			}
 			show := m.printTask
 			if *asJSON {
@@ -98,7 +108,7 @@ func (m *Main) taskActCommand(r *remote, asJSON *bool, use, short string,
 func (m *Main) waitTask(ctx context.Context, c *client.Client, id string) (*client.Task, error) {
 	bars := m.bars()
 	defer bars.Wait()
-	return follow(ctx, c, id, bars.Add(id, "messages"))
+	return follow(ctx, c, id, func() *progress.Bar { return bars.Add(id, "messages") })
 }
 
 func (m *Main) printTask(t *client.Task) error {
@@ -123,17 +133,4 @@ func (m *Main) printTask(t *client.Task) error {
 		row("good until", f.ExpiresAt.Local().Format(time.DateTime))
 	}
 	return w.Flush()
-}
-
-// size writes a number of bytes for people.
-func size(n int64) string {
-	units := []string{"bytes", "KiB", "MiB", "GiB", "TiB"}
-	f, i := float64(n), 0
-	for f >= 1000 && i < len(units)-1 {
-		f, i = f/1024, i+1
-	}
-	if i == 0 {
-		return fmt.Sprintf("%d %s", n, units[0])
-	}
-	return fmt.Sprintf("%.1f %s", f, units[i])
 }

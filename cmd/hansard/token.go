@@ -21,7 +21,7 @@ func (m *Main) tokenCommand() *cobra.Command {
 		Short: "Print a token, signed with an app's secret",
 		Long: `Print a token, signed with an app's secret. The secret comes from --api-secret,
 HANSARD_API_SECRET, or out of the store in --data, by --api-key.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	f := c.Flags()
 	f.StringVar(&claims.UserID, "user", "", "a token of the user with this id")

@@ -22,7 +22,7 @@ func (m *Main) verifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Check an export file: well-formed, counts, checksum; - is standard input",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var expected []byte
 			if manifest != "" {
@@ -109,12 +109,15 @@ func (m *Main) printReport(name string, r *export.Report, asJSON bool) error {
 
 func reportText(name string, r *export.Report) string {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s\n  format    %s\n  size      %d bytes\n  sha256    %s\n", name, formatText(r), r.Size, r.SHA256)
-	if n := r.Counts; r.Format == export.CSV {
-		fmt.Fprintf(&b, "  counts    %d messages\n", n.Messages)
-	} else if r.Format != export.Parquet && r.Format != "" {
-		fmt.Fprintf(&b, "  counts    %d channels, %d members, %d messages, %d reactions, %d users, %d calls\n",
-			n.Channels, n.Members, n.Messages, n.Reactions, n.Users, n.Calls)
+	fmt.Fprintf(&b, "%s\n  format    %s\n  size      %s\n  sha256    %s\n", name, formatText(r), count(r.Size, "bytes"), r.SHA256)
+	n := r.Counts
+	switch r.Format {
+	case "", export.Parquet, "import": // nothing was counted
+	case export.CSV:
+		fmt.Fprintf(&b, "  counts    %s\n", count(n.Messages, "messages"))
+	default:
+		fmt.Fprintf(&b, "  counts    %s, %s, %s, %s, %s, %s\n", count(n.Channels, "channels"), count(n.Members, "members"),
+			count(n.Messages, "messages"), count(n.Reactions, "reactions"), count(n.Users, "users"), count(n.Calls, "calls"))
 	}
 	if r.Compared {
 		fmt.Fprintf(&b, "  manifest  compared\n")
@@ -124,8 +127,12 @@ func reportText(name string, r *export.Report) string {
 	for _, note := range r.Notes {
 		fmt.Fprintf(&b, "  note      %s\n", note)
 	}
-	if r.OK() {
+	switch {
+	case r.OK() && r.Compared:
 		b.WriteString("OK\n")
+		return b.String()
+	case r.OK():
+		b.WriteString("OK as it stands; counts and checksum were not compared with a manifest (--manifest FILE)\n")
 		return b.String()
 	}
 	b.WriteString("Problems:\n")

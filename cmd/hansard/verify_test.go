@@ -16,7 +16,7 @@ func TestVerify(t *testing.T) {
 	file := filepath.Join(dir, "chat.jsonl")
 	ok(t, "export", "channels", "messaging:general", "--version", "v2", "--local", "--data", dir, "-o", file)
 	out := ok(t, "verify", file)
-	for _, want := range []string{file, "format    v2\n", "1 channels, 9 members, 106 messages", "manifest  none", "\nOK\n"} {
+	for _, want := range []string{file, "format    v2\n", "1 channel, 9 members, 106 messages", "manifest  none", "\nOK as it stands; counts and checksum were not compared with a manifest"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}
@@ -65,5 +65,9 @@ func TestVerify(t *testing.T) {
 	}
 	if r := run(t, "", "verify", file, "--manifest", filepath.Join(dir, "none")); r.code != exitFailed || !strings.Contains(r.errOut, "reading the manifest") {
 		t.Errorf("exit %d, %q", r.code, r.errOut)
+	}
+	if r := run(t, "", "verify", sampleFile); r.code != exitFailed || !strings.Contains(r.out, "format    import\n") ||
+		!strings.HasSuffix(r.out, "Problems:\n  - this is an import file, not an export file\n") {
+		t.Errorf("exit %d, %q", r.code, r.out)
 	}
 }

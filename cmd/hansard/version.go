@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -43,18 +44,22 @@ func buildInfo() build {
 	return b
 }
 
+func (b build) String() string {
+	return fmt.Sprintf("hansard %s\ncommit  %s\ngo      %s %s/%s\n", b.Version, b.Commit, b.Go, b.OS, b.Arch)
+}
+
 func (m *Main) versionCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "version",
 		Short: "Print version, commit and Go version",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			b := buildInfo()
 			if asJSON {
 				return m.printJSON(b)
 			}
-			return m.printf("hansard %s\ncommit  %s\ngo      %s %s/%s\n", b.Version, b.Commit, b.Go, b.OS, b.Arch)
+			return m.printf("%s", b)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")

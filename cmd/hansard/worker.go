@@ -10,7 +10,7 @@ func (m *Main) workerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "worker",
 		Short: "Run workers only, beside a server on the same data folder",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 	}
 	loader := bindSettings(c, "data", "database", "storage", "public-url", "workers", "url-ttl", "retention",
 		"max-user-messages", "no-migrate", "log-level", "log-format")
@@ -21,7 +21,7 @@ func (m *Main) workerCommand() *cobra.Command {
 			return err
 		}
 		if s.Workers == 0 {
-			return usageError("--workers must not be 0 here")
+			return errors.New("workers must not be 0 here")
 		}
 		b, err := openBackend(ctx, s, m.logger(s), makeStore, s.PublicURL)
 		if err != nil {

@@ -18,6 +18,8 @@ func left(rest, rate float64) string {
 // Duration is a duration as people say it: as exact as is of use.
 func Duration(d time.Duration) string {
 	switch {
+	case d > 0 && d < time.Millisecond:
+		return "<1ms"
 	case d < time.Second:
 		return d.Round(time.Millisecond).String()
 	case d < time.Minute:

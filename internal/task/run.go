@@ -77,15 +77,19 @@ func (r *Runner) attempt(ctx context.Context, t *store.Task, claimed time.Time) 
 }
 
 func report(log *slog.Logger, o store.Outcome, err error, took time.Duration) {
-	log = log.With("status", o.Status, "took", took.Round(time.Millisecond))
+	log = log.With("status", o.Status, "took_ms", took.Milliseconds())
 	switch o.Status {
 	case store.Completed:
 		log.Info("task completed")
 	case store.Waiting:
 		log.Info("task handed back")
 	case store.Pending:
-		log.Warn("attempt failed, the task will be tried again", "error", err, "pause", o.Delay.Round(time.Millisecond))
+		log.Warn("attempt failed, the task will be tried again", "error", err, "pause_ms", o.Delay.Milliseconds())
 	default:
+		if errors.Is(err, ErrCanceled) {
+			log.Info("task canceled")
+			return
+		}
 		log.Warn("task failed", "error", err)
 	}
 }
