@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"hansard/internal/importer"
 	"hansard/internal/progress"
@@ -122,6 +123,7 @@ func (m *Main) load(ctx context.Context, b *backend, app store.App, r io.Reader,
 	bars := m.bars()
 	defer bars.Wait()
 	var checking, loading *progress.Bar
+	o.Notice = func(line string) { m.notef("%s\n", line) }
 	o.Progress = func(p importer.Progress) {
 		switch p.State {
 		case importer.Analyzing:
@@ -131,6 +133,7 @@ func (m *Main) load(ctx context.Context, b *backend, app store.App, r io.Reader,
 			checking.Set(p.Done, p.Total)
 		case importer.Importing:
 			if checking != nil && loading == nil {
+				checking.Set(p.Total, p.Total)
 				checking.Done()
 			}
 			if loading == nil {
@@ -157,6 +160,11 @@ func (m *Main) load(ctx context.Context, b *backend, app store.App, r io.Reader,
 			bar.Done()
 		}
 	}
+	if errors.Is(err, context.Canceled) {
+		// What became of the import matters more than that it was interrupted.
+		bars.Wait()
+		m.notef("%s\n", strings.TrimSuffix(oneLine(err), ": "+context.Canceled.Error()))
+	}
 	return report, err
 }
 
@@ -172,7 +180,7 @@ func (m *Main) badFile(name string, e *importer.FileError, asJSON bool) error {
 		return errors.Join(err, fmt.Errorf("%s was not imported: %s", name, e.Failure.Description))
 	}
 	for _, p := range e.Problems {
-		m.notef("%s:%s\n", name, p)
+		m.notef("%s: %s\n", name, p)
 	}
 	if e.More {
 		m.notef("… and more\n")

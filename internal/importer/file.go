@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"hansard/internal/store"
@@ -25,6 +26,8 @@ type FileOptions struct {
 	Instances *task.Instances
 	// Progress, if set, is told now and then how far the import is.
 	Progress func(Progress)
+	// Notice, if set, is told in a line what happens besides.
+	Notice func(string)
 }
 
 // Progress is how far an import is: in state Uploaded in bytes copied, Total
@@ -85,6 +88,9 @@ func (s *Service) ImportFile(ctx context.Context, app store.App, r io.Reader, o 
 	if err != nil {
 		return nil, errors.Join(err, s.Blob.Delete(context.WithoutCancel(ctx), path))
 	}
+	if err := s.finishOlder(ctx, app, id, o); err != nil {
+		return nil, s.abandon(context.WithoutCancel(ctx), app, id, err)
+	}
 	t, err := s.runTask(ctx, app, id, o)
 	if err != nil {
 		return nil, err
@@ -102,6 +108,40 @@ func (s *Service) ImportFile(ctx context.Context, app store.App, r io.Reader, o 
 		return nil, fmt.Errorf("read the result of the import: %w", err)
 	}
 	return &Report{Counts: res.Counts, Skipped: res.Skipped, Seconds: res.Seconds}, nil
+}
+
+// finishOlder runs the imports of the app that were interrupted before this one
+// was asked for, oldest first, or waits for whoever runs them: imports happen
+// in order.
+func (s *Service) finishOlder(ctx context.Context, app store.App, id string, o FileOptions) error {
+	const page = 100
+	var older []store.Task
+	reached := false // newest come first
+	for offset := 0; ; offset += page {
+		tasks, err := s.Store.ListTasks(ctx, store.TaskQuery{App: app.ID, Kind: task.Import, Limit: page, Offset: offset})
+		if err != nil {
+			return fmt.Errorf("look for interrupted imports: %w", err)
+		}
+		for _, t := range tasks {
+			if reached && !t.Status.Final() {
+				older = append(older, t)
+			}
+			reached = reached || t.ID == id
+		}
+		if len(tasks) < page {
+			break
+		}
+	}
+	for _, t := range slices.Backward(older) {
+		var req request
+		if err := json.Unmarshal(t.Request, &req); err == nil && o.Notice != nil {
+			o.Notice("finishing the import of " + filepath.Base(req.Path) + ", which comes first")
+		}
+		if _, err := s.runTask(ctx, app, t.ID, FileOptions{Instances: o.Instances, Progress: func(Progress) {}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // copyIn copies the file into the blob store.
@@ -170,12 +210,13 @@ func (s *Service) abandon(ctx context.Context, app store.App, id string, cause e
 		return errors.Join(cause, err)
 	}
 	if len(t.Checkpoint) > 0 {
-		return fmt.Errorf("the import was interrupted; it goes on when the store is opened next: %w", cause)
+		return fmt.Errorf("part of the file is loaded; the import goes on when serve, worker or import opens the store next: %w", cause)
 	}
 	if _, err := s.Store.CancelTask(ctx, app.ID, id, task.Canceled().JSON()); err != nil {
 		return errors.Join(cause, err)
 	}
 	var req request
+	cause = fmt.Errorf("the import was canceled and nothing was changed: %w", cause)
 	if err := json.Unmarshal(t.Request, &req); err == nil {
 		err = s.Blob.Delete(ctx, req.Path)
 		return errors.Join(cause, err)

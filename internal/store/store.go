@@ -331,7 +331,8 @@ type Tasks interface {
 	// Claim hands the oldest task that is due (waiting, pending past its
 	// pause, or running with an expired lease) to owner, raises its epoch and
 	// counts an attempt. only, if not empty, names the one task to claim.
-	// Nil if there is none.
+	// Nil if there is none. The imports of an app are claimed in the order in
+	// which they were enqueued, each once the one before is final.
 	Claim(ctx context.Context, owner string, lease time.Duration, only string) (*Task, error)
 	// Heartbeat extends the lease and writes progress; it answers whether the
 	// task is to be canceled. ErrLeaseLost if the epoch is no longer current.

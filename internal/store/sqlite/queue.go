@@ -16,11 +16,19 @@ func micros(d time.Duration) chat.Time { return chat.Time(d.Microseconds()) }
 // Among the tasks that are due, the apps with the fewest running tasks come
 // first; then those that have waited longest since one of theirs was claimed,
 // so that also a single worker serves them in turn; then the order of arrival.
+//
+// The imports of an app run one after the other, in the order in which they
+// were asked for: one that was interrupted must not come back later and run
+// over a newer one.
 const nextDue = `WITH busy AS (
 		SELECT app, count(*) AS n FROM tasks WHERE due_at > $1 AND status = 'running' GROUP BY app)
 	SELECT t.seq FROM tasks t JOIN apps a ON a.id = t.app AND a.key IS NOT NULL LEFT JOIN busy b ON b.app = t.app
-	WHERE t.due_at <= $1 AND ($2 = '' OR t.id = $2)
+	WHERE t.due_at <= $1 AND ($2 = '' OR t.id = $2) AND NOT ` + waitsForImport + `
 	ORDER BY coalesce(b.n, 0), a.served, t.seq LIMIT 1`
+
+// waitsForImport is whether the task t has to wait for an older import.
+const waitsForImport = `(t.kind = 'import' AND EXISTS (SELECT 1 FROM tasks o WHERE o.app = t.app AND o.kind = 'import'
+	AND o.seq < t.seq AND o.status NOT IN ('completed', 'failed')))`
 
 // Claim hands the next task that is due to owner.
 func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration, only string) (*store.Task, error) {
@@ -39,7 +47,7 @@ func (s *Store) claim(ctx context.Context, owner string, lease time.Duration, on
 	// writer; what is found here is looked at again there.
 	found := false
 	err := s.read(ctx, func(c *lite.Conn) error {
-		sql, args := `SELECT 1 FROM tasks WHERE due_at <= $1 LIMIT 1`, []any{s.now()}
+		sql, args := `SELECT 1 FROM tasks t WHERE t.due_at <= $1 AND NOT `+waitsForImport+` LIMIT 1`, []any{s.now()}
 		if only != "" {
 			sql, args = `SELECT 1 FROM tasks WHERE due_at <= $1 AND id = $2`, append(args, only)
 		}

@@ -14,6 +14,32 @@ import (
 )
 
 func runQueue(t *testing.T, open Open) {
+	t.Run("ImportsOfAnAppInOrder", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		a, b := newApp(t, o.Store, "a"), newApp(t, o.Store, "b")
+		for _, task := range []store.Task{
+			{ID: "old", App: a.ID, Kind: "import"}, {ID: "new", App: a.ID, Kind: "import"}, {ID: "other", App: b.ID, Kind: "import"},
+		} {
+			task.Request = []byte(`{}`)
+			if _, err := o.Store.Enqueue(t.Context(), &task, nil); err != nil {
+				t.Fatal(err)
+			}
+			o.Advance(time.Second)
+		}
+		if got, err := o.Store.Claim(t.Context(), "w", lease, "new"); err != nil || got != nil {
+			t.Fatalf("the newer import was claimed first: %v, %v", got, err)
+		}
+		old := claimOnly(t, o.Store, "w", "old")
+		if got := claim(t, o.Store, "w"); got == nil || got.ID != "other" {
+			t.Fatalf("another app's import has to wait: %+v", got)
+		}
+		if got, err := o.Store.Claim(t.Context(), "w", lease, ""); err != nil || got != nil {
+			t.Fatalf("the newer import was claimed beside the older: %v, %v", got, err)
+		}
+		finish(t, o.Store, old, store.Failed)
+		claimOnly(t, o.Store, "w", "new")
+	})
 	t.Run("OldestFirst", func(t *testing.T) {
 		t.Parallel()
 		s := open(t).Store
