@@ -238,7 +238,9 @@ func (s *Service) watch(ctx context.Context, app store.App, id string, tell func
 		if err != nil || t.Total == 0 {
 			continue // the next look may tell more
 		}
-		p := Progress{State: readDetail(t).State, Done: t.Done, Total: t.Total / 2}
+		// The task counts each record half when it is checked and half when it
+		// is loaded; here each phase has its own bar.
+		p := Progress{State: readDetail(t).State, Done: 2 * t.Done, Total: t.Total}
 		if p.State == Importing {
 			p.Done = max(p.Done-p.Total, 0)
 		}

@@ -161,7 +161,7 @@ func (r *attempt) check(ctx context.Context) error {
 	defer in.Close()
 	view := func(fn func(store.Reader) error) error { return r.s.Store.View(ctx, r.a.Task.App, fn) }
 	plan, problems, err := check(ctx, in.Scanner, r.now(), scratch, r.s.SortMemory, view, func(records int64) {
-		r.a.Progress(records, 2*in.estimate(records))
+		r.a.Progress(records/2, in.estimate(records)) // checking is half of the way
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -230,7 +230,7 @@ func (r *attempt) load(ctx context.Context) error {
 			return fmt.Errorf("count unread messages: %w", err)
 		}
 	}
-	r.a.Progress(2*p.Plan.Records, 2*p.Plan.Records)
+	r.a.Progress(p.Plan.Records, p.Plan.Records)
 	p.Loaded = true
 	return r.note(ctx)
 }
@@ -255,7 +255,7 @@ func (r *attempt) loadPass(ctx context.Context, w *writer) error {
 		p.Skipped.FutureChannelBans += b.skipped.FutureChannelBans
 		p.Skipped.Existing += w.existing
 		if p.Pass == passAll {
-			r.a.Progress(p.Plan.Records+p.Done, 2*p.Plan.Records)
+			r.a.Progress((p.Plan.Records+p.Done)/2, p.Plan.Records)
 		}
 		r.a.Checkpoint(mustMarshal(p))
 		if time.Since(noted) < noteEvery {

@@ -353,6 +353,44 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// An import that was interrupted must not come back later and run over a newer
+// one: imports of an app happen in order.
+func TestInterruptedImportComesFirst(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.BatchRecords = 300
+	older := p.create(t, strings.ReplaceAll(bigFile(800), `"text":"`, `"text":"OLD `), "", false)
+	claimed, err := p.Store.Claim(t.Context(), "doomed", time.Millisecond, older)
+	if err != nil || claimed == nil {
+		t.Fatalf("claim: %s, %v", summary(claimed), err)
+	}
+	sound := p.Store
+	f := &faulty{Store: sound}
+	f.left.Store(2)
+	p.Store = f
+	if _, err := p.Run(t.Context(), &task.Attempt{Task: *claimed}); !errors.Is(err, errFault) {
+		t.Fatalf("the doomed attempt ended with %v", err)
+	}
+	p.Store = sound
+
+	var notices []string
+	p.mustImport(t, strings.ReplaceAll(bigFile(800), `"text":"`, `"text":"NEW `), importer.FileOptions{
+		Notice: func(line string) { notices = append(notices, line) },
+	})
+	if len(notices) != 1 || !strings.Contains(notices[0], "comes first") {
+		t.Errorf("notices %q", notices)
+	}
+	got, err := p.Store.Task(t.Context(), p.app.ID, older)
+	if err != nil || got.Status != store.Completed || got.Done != got.Total || got.Total == 0 {
+		t.Errorf("the older import: %s, %v", summary(got), err)
+	}
+	for _, m := range p.read(t).channels[0].messages {
+		if !strings.Contains(m, `"text":"NEW `) {
+			t.Fatalf("an older message came back: %.80s", m)
+		}
+	}
+}
+
 // A worker that was killed may have left more behind than its checkpoint says.
 func TestRestartWithoutCheckpoint(t *testing.T) {
 	t.Parallel()
