@@ -341,8 +341,8 @@ func TestPurgeUploads(t *testing.T) {
 	w := b.worker(t, worker.Options{Retention: 1000 * time.Hour})
 	upload := func() string { return b.put(t, "imports/app/"+uuid.NewString()+"/chat.jsonl") }
 	idle, wanted, used := upload(), upload(), upload()
-	b.enqueue(t, task.Import, fmt.Sprintf(`{"path":%q}`, wanted))
 	b.end(t, b.enqueue(t, task.Import, fmt.Sprintf(`{"path":%q}`, used)), store.Outcome{Status: store.Failed, Error: []byte(`{}`)})
+	b.enqueue(t, task.Import, fmt.Sprintf(`{"path":%q}`, wanted))
 	b.advance(23 * time.Hour)
 	b.purge(t, w)
 	b.expectFiles(t, "while upload URLs may still be used", idle, wanted, used)
