@@ -135,6 +135,9 @@ func (b *Bar) filler(base mpb.BarFiller) mpb.BarFiller {
 	})
 }
 
+// rateFrom is how long work must have taken for its rate to say anything.
+const rateFrom = 100 * time.Millisecond
+
 // status is what stands to the right of the bar.
 func (b *Bar) status() string {
 	b.mu.Lock()
@@ -148,7 +151,11 @@ func (b *Bar) status() string {
 	case b.state == failed:
 		return fmt.Sprintf("%s %s  failed: %s", group(b.done), b.counted(), b.failure)
 	case b.state == done:
-		return fmt.Sprintf("%s %s  in %s  %s/s", group(b.done), b.counted(), Duration(took), group(int64(rate)))
+		text := fmt.Sprintf("%s %s  in %s", group(b.done), b.counted(), Duration(took))
+		if took < rateFrom || b.done == 0 {
+			return text
+		}
+		return text + "  " + group(int64(rate)) + "/s"
 	case b.total == 0:
 		return fmt.Sprintf("%s %s  %s/s", group(b.done), b.counted(), group(int64(rate)))
 	}
