@@ -60,6 +60,7 @@ var fields = [...][]string{
 type plan struct {
 	Form     Form  `json:"form"`
 	Records  int64 `json:"records"`
+	Messages int64 `json:"messages"`  // of the records
 	LastRead bool  `json:"last_read"` // some read state has to be counted
 }
 
@@ -78,12 +79,12 @@ type checker struct {
 // check reads the file to its end and checks it. A file with problems gives
 // them and a nil error; an error says that the check could not be made.
 func check(ctx context.Context, s *scan.Scanner, now chat.Time, dir string, limit int,
-	view func(func(store.Reader) error) error, progress func(records int64),
+	view func(func(store.Reader) error) error, progress func(records, messages int64),
 ) (plan, problems, error) {
 	c := &checker{table: refs.New(dir, limit), users: newSeen()}
 	c.parser = &parser{scan: s, now: now, embeddedReactions: func() bool { return c.order.form().embeddedReactions() }}
 	err := c.read(ctx, progress)
-	if err == nil && !c.problems.more {
+	if err == nil && !c.problems.more && !c.problems.notChat {
 		err = view(func(r store.Reader) error { return c.resolve(ctx, r) })
 	}
 	if closeErr := c.table.Close(); err == nil {
@@ -93,15 +94,21 @@ func check(ctx context.Context, s *scan.Scanner, now chat.Time, dir string, limi
 	return c.plan, c.problems, err
 }
 
-func (c *checker) read(ctx context.Context, progress func(int64)) error {
-	for {
+func (c *checker) read(ctx context.Context, progress func(records, messages int64)) error {
+	for first := true; ; first = false {
 		r, err := c.parser.next()
 		var bad *badRecord
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
 		case errors.As(err, &bad):
+			if first && bad.foreign {
+				bad.Reason, c.problems.notChat = "is not JSON: this is not a chat file", true
+			}
 			c.problems.add(bad.Problem)
+			if first && (bad.notJSON || bad.foreign) {
+				return nil // of what follows there is no more to be said
+			}
 			if err := c.noteBad(bad.partly); err != nil {
 				return err
 			}
@@ -112,11 +119,14 @@ func (c *checker) read(ctx context.Context, progress func(int64)) error {
 		case err != nil:
 			return err
 		}
+		if r.kind == kindMessage {
+			c.plan.Messages++
+		}
 		if c.plan.Records++; c.plan.Records%256 == 0 {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			progress(c.plan.Records)
+			progress(c.plan.Records, c.plan.Messages)
 		}
 		c.rec = r.rec
 		if after, ok := c.order.see(r); !ok {

@@ -27,7 +27,11 @@ func TestBadFiles(t *testing.T) {
 		file string
 		want []string
 	}{
-		{"not JSON", "hello\n", []string{`line 1, column 1: the JSON is not valid here`}},
+		{"text", "hello\n" + strings.Repeat("more\n", 200), []string{`line 1, column 1: is not JSON: this is not a chat file`}},
+		{"HTML", "\n<html>\n<body>\n", []string{`line 2, column 1: is not JSON: this is not a chat file`}},
+		{"binary", "\x7fELF\x00\n\xff\n", []string{`line 1, column 1: is not JSON: this is not a chat file`}},
+		{"first record broken", `{"type":"user",` + "\n}\n" + strings.Repeat("more\n", 200), []string{`line 1, column 16: the JSON ends too early`}},
+		{"array of numbers", "[1,2,3]", []string{`line 1, column 2: the elements of the array must be objects`}},
 		{"empty", "", []string{`line 1, column 1: the file is empty`}},
 		{"unknown type", `{"type":"cat","data":{}}`, []string{
 			`line 1, column 9: type must be user, device, future_channel_ban, channel, member, read, message, reaction or call`,

@@ -29,8 +29,9 @@ func (p Problem) String() string {
 
 // problems keeps the first MaxProblems in the order of the file.
 type problems struct {
-	list []Problem
-	more bool
+	list    []Problem
+	more    bool
+	notChat bool // the file is something else altogether
 }
 
 func (ps *problems) add(p Problem) {
@@ -53,6 +54,8 @@ type badRecord struct {
 	// partly is what was decoded of it, as far as that came; nil if nothing
 	// was. Its id counts as defined, so that the one fault is told once.
 	partly *record
+	// notJSON and foreign are those of a scan.Error.
+	notJSON, foreign bool
 }
 
 func (b *badRecord) Error() string { return b.String() }

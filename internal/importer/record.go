@@ -87,7 +87,10 @@ func (p *parser) next() (*record, error) {
 	rec, err := p.scan.Next()
 	if err != nil {
 		if bad, ok := errors.AsType[*scan.Error](err); ok {
-			return nil, &badRecord{Problem: problemAt(bad.Pos, bad.Field, "%s", bad.Reason)}
+			return nil, &badRecord{
+				Problem: problemAt(bad.Pos, bad.Field, "%s", bad.Reason),
+				notJSON: bad.NotJSON, foreign: bad.Foreign,
+			}
 		}
 		return nil, err
 	}

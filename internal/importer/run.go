@@ -25,12 +25,14 @@ const InvalidImport = "InvalidImport"
 // checkpoint is what a later attempt goes on from. There is none before the
 // file was found good.
 type checkpoint struct {
-	Plan    plan    `json:"plan"`
-	Pass    int     `json:"pass"`
-	Done    int64   `json:"done"` // records of this pass
-	Counts  Counts  `json:"counts"`
-	Skipped Skipped `json:"skipped"`
-	Loaded  bool    `json:"loaded"` // all that is left is to tidy up
+	Plan   plan  `json:"plan"`
+	Pass   int   `json:"pass"`
+	Done   int64 `json:"done"`   // records of this pass
+	Loaded bool  `json:"loaded"` // all that is left is to tidy up
+	// Messages are those among Done, of the pass that loads messages.
+	Messages int64   `json:"messages"`
+	Counts   Counts  `json:"counts"`
+	Skipped  Skipped `json:"skipped"`
 }
 
 // attempt is one run of an import.
@@ -131,17 +133,27 @@ func (in *input) Close() {
 	_ = in.file.Close() // it was only read
 }
 
-// estimate guesses the number of records from how many there were so far.
-func (in *input) estimate(records int64) int64 {
+// estimate guesses how many of something the file has from how many there
+// were so far.
+func (in *input) estimate(n int64) int64 {
 	read := in.read.Load()
 	if read == 0 {
-		return records
+		return n
 	}
-	return max(records, int64(float64(records)*float64(in.size)/float64(read)))
+	return max(n, int64(float64(n)*float64(in.size)/float64(read)))
 }
 
-// check checks the file and notes that it may be loaded. Progress counts each
-// record twice: once when it is checked and once when it is loaded.
+// progress tells how far the task is in messages, and the state it is in in
+// records. An attempt that starts over does not go back behind an earlier one.
+func (r *attempt) progress(messages, ofMessages, records, ofRecords int64) {
+	done := max(messages, r.a.Current().Done)
+	r.a.Progress(done, max(done, ofMessages))
+	r.detail.Records, r.detail.Of = records, ofRecords
+	r.a.Detail(mustMarshal(r.detail))
+}
+
+// check checks the file and notes that it may be loaded. A message that is
+// checked is half of the work, and half a message in the progress.
 func (r *attempt) check(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -160,8 +172,8 @@ func (r *attempt) check(ctx context.Context) error {
 	}
 	defer in.Close()
 	view := func(fn func(store.Reader) error) error { return r.s.Store.View(ctx, r.a.Task.App, fn) }
-	plan, problems, err := check(ctx, in.Scanner, r.now(), scratch, r.s.SortMemory, view, func(records int64) {
-		r.a.Progress(records/2, in.estimate(records)) // checking is half of the way
+	plan, problems, err := check(ctx, in.Scanner, r.now(), scratch, r.s.SortMemory, view, func(records, messages int64) {
+		r.progress(messages/2, in.estimate(messages), records, in.estimate(records))
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -170,7 +182,7 @@ func (r *attempt) check(ctx context.Context) error {
 		return fmt.Errorf("check the import file: %w", err)
 	}
 	if len(problems.list) > 0 {
-		r.detail.Errors, r.detail.More = problems.list, problems.more
+		r.detail.Errors, r.detail.More, r.detail.NotChat = problems.list, problems.more, problems.notChat
 		if err := r.to(ctx, AnalyzeFailed); err != nil {
 			return err
 		}
@@ -181,6 +193,7 @@ func (r *attempt) check(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	r.point = checkpoint{Plan: plan}
+	r.detail.Records, r.detail.Of = 0, plan.Records
 	if err := r.to(ctx, Importing); err != nil {
 		return err
 	}
@@ -192,6 +205,9 @@ func (r *attempt) now() chat.Time { return r.a.Task.CreatedAt }
 
 // summary is the failure of a bad file in one line.
 func summary(ps problems) string {
+	if ps.notChat {
+		return fmt.Sprintf("This is not a chat file: line %d is not JSON.", ps.list[0].Line)
+	}
 	count := strconv.Itoa(len(ps.list))
 	switch {
 	case ps.more:
@@ -230,7 +246,7 @@ func (r *attempt) load(ctx context.Context) error {
 			return fmt.Errorf("count unread messages: %w", err)
 		}
 	}
-	r.a.Progress(p.Plan.Records, p.Plan.Records)
+	r.progress(p.Plan.Messages, p.Plan.Messages, p.Plan.Records, p.Plan.Records)
 	p.Loaded = true
 	return r.note(ctx)
 }
@@ -255,7 +271,8 @@ func (r *attempt) loadPass(ctx context.Context, w *writer) error {
 		p.Skipped.FutureChannelBans += b.skipped.FutureChannelBans
 		p.Skipped.Existing += w.existing
 		if p.Pass == passAll {
-			r.a.Progress((p.Plan.Records+p.Done)/2, p.Plan.Records)
+			p.Messages += int64(len(b.messages))
+			r.progress((p.Plan.Messages+p.Messages)/2, p.Plan.Messages, p.Done, p.Plan.Records)
 		}
 		r.a.Checkpoint(mustMarshal(p))
 		if time.Since(noted) < noteEvery {

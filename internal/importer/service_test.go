@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"hansard/internal/blob"
 	"hansard/internal/importer"
 	"hansard/internal/store"
 	"hansard/internal/task"
@@ -377,7 +378,7 @@ func TestInterruptedImportComesFirst(t *testing.T) {
 	p.mustImport(t, strings.ReplaceAll(bigFile(800), `"text":"`, `"text":"NEW `), importer.FileOptions{
 		Notice: func(line string) { notices = append(notices, line) },
 	})
-	if len(notices) != 1 || !strings.Contains(notices[0], "comes first") {
+	if len(notices) != 1 || !strings.Contains(notices[0], "the import of chat.jsonl") {
 		t.Errorf("notices %q", notices)
 	}
 	got, err := p.Store.Task(t.Context(), p.app.ID, older)
@@ -480,18 +481,122 @@ func TestImportFileTellsProgress(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	var states []importer.State
-	_, err := p.importFile(t.Context(), world, importer.FileOptions{Progress: func(pr importer.Progress) {
+	report, err := p.importFile(t.Context(), world, importer.FileOptions{Progress: func(pr importer.Progress) {
 		if !slices.Contains(states, pr.State) {
 			states = append(states, pr.State)
 		}
 	}})
-	if err != nil || len(states) == 0 || states[0] != importer.Uploaded {
-		t.Errorf("%v, %v", states, err)
+	if err != nil || len(states) == 0 || states[0] != importer.Uploaded || report.Records != 5 {
+		t.Errorf("%v, %+v, %v", states, report, err)
 	}
+}
+
+// The progress of the task is in messages, never goes back, and ends at the
+// messages of the file.
+func TestProgressOfTheTask(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.BatchRecords = 100
+	id := p.create(t, bigFile(1000), "", false)
+	at, err := p.Store.Claim(t.Context(), "w", time.Hour, id)
+	if err != nil || at == nil {
+		t.Fatalf("%s, %v", summary(at), err)
+	}
+	a := &task.Attempt{Task: *at}
+	var seen []int64
+	p.Store = &hooked{Store: p.Store, before: func() { seen = append(seen, a.Current().Done) }}
+	if _, err := p.Run(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	if end := a.Current(); end.Done != 1000 || end.Total != 1000 {
+		t.Errorf("ended at %d of %d", end.Done, end.Total)
+	}
+	if !slices.IsSorted(seen) || len(seen) < 10 || seen[0] < 300 || seen[0] > 500 || seen[len(seen)-1] > 1000 {
+		t.Errorf("went %d", seen)
+	}
+}
+
+// Interrupted before the first write, nothing has happened; after it, the
+// import goes on with the next one that is made.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.importFile(ctx, world, importer.FileOptions{}); !errors.Is(err, context.Canceled) {
+	_, err := p.importFile(ctx, world, importer.FileOptions{})
+	if e, ok := errors.AsType[*importer.Interrupted](err); !ok || e.Task != "" || !errors.Is(err, context.Canceled) {
 		t.Errorf("with a context that has ended: %v", err)
 	}
 	assertTidy(t, p)
+
+	// While it is checked.
+	ctx, cancel = context.WithCancel(t.Context())
+	p.Blob = &canceling{Store: p.disk, cancel: cancel}
+	_, err = p.importFile(ctx, world, importer.FileOptions{})
+	if e, ok := errors.AsType[*importer.Interrupted](err); !ok || e.Task != "" {
+		t.Errorf("while checking: %v", err)
+	}
+	p.Blob = p.disk
+	if n := len(p.read(t).users); n != 0 {
+		t.Errorf("it left %d users", n)
+	}
+	assertTidy(t, p)
+
+	ctx, cancel = context.WithCancel(t.Context())
+	sound := p.Store
+	p.Store, p.BatchRecords = &hooked{Store: sound, before: cancel}, 100
+	_, err = p.importFile(ctx, strings.ReplaceAll(bigFile(600), "number", "old"), importer.FileOptions{Name: "old.jsonl"})
+	e, ok := errors.AsType[*importer.Interrupted](err)
+	if !ok || e.Task == "" || e.Running {
+		t.Fatalf("while loading: %v", err)
+	}
+	p.Store = sound
+	var notices []string
+	p.mustImport(t, bigFile(600), importer.FileOptions{Notice: func(line string) { notices = append(notices, line) }})
+	if diff := cmp.Diff([]string{"finishing the import of old.jsonl that was interrupted"}, notices); diff != "" {
+		t.Errorf("notices -want +got:\n%s", diff)
+	}
+	if got, err := p.Store.Task(t.Context(), p.app.ID, e.Task); err != nil || got.Status != store.Completed || got.Done != 600 || got.Total != 600 {
+		t.Errorf("the older import: %s, %v", summary(got), err)
+	}
+	messages := p.read(t).channels[0].messages
+	for _, m := range messages {
+		if strings.Contains(m, `"text":"old`) {
+			t.Fatalf("an older message came back: %.80s", m)
+		}
+	}
+	if len(messages) != 600 {
+		t.Errorf("%d messages", len(messages))
+	}
+	assertTidy(t, p)
+}
+
+// An import that somebody else asked for is not canceled with the one that
+// waits for it.
+func TestInterruptedWhileDoingAnOlderOne(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	older := p.create(t, world, "", false)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := p.importFile(ctx, world, importer.FileOptions{Notice: func(string) { cancel() }})
+	if e, ok := errors.AsType[*importer.Interrupted](err); !ok || e.Task != "" {
+		t.Errorf("%v", err)
+	}
+	if got := p.run(t, older); got.Status != store.Completed {
+		t.Errorf("the older import: %s", summary(got))
+	}
+	assertTidy(t, p)
+}
+
+// canceling is a blob store that cancels when a file is opened, and waits for
+// what that leads to.
+type canceling struct {
+	blob.Store
+	cancel func()
+}
+
+func (c *canceling) Open(ctx context.Context, key string) (blob.Reader, blob.Info, error) {
+	c.cancel()
+	<-ctx.Done()
+	return c.Store.Open(ctx, key)
 }

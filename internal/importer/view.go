@@ -32,6 +32,11 @@ type detail struct {
 	History []change  `json:"history"`
 	Errors  []Problem `json:"errors,omitempty"`
 	More    bool      `json:"more_errors,omitempty"`
+	NotChat bool      `json:"not_chat,omitempty"`
+	// Records and Of are how far this state is, in records; Of is a guess
+	// while the file is being checked.
+	Records int64 `json:"records,omitempty"`
+	Of      int64 `json:"of,omitempty"`
 }
 
 func readDetail(t *store.Task) detail {

@@ -14,6 +14,9 @@ import (
 // lineEvery is how often a bar without a terminal says where it is.
 const lineEvery = time.Second
 
+// rateFrom is how long something must take for its rate to mean anything.
+const rateFrom = 100 * time.Millisecond
+
 type state int
 
 const (
@@ -57,7 +60,8 @@ func (b *Bar) Set(count, total int64) {
 	// On a terminal the bar is drawn from these fields several times a second,
 	// so there is nothing to be told.
 	now := b.group.clock.Now()
-	show := b.drawn == nil && now.Sub(b.shown) >= lineEvery
+	// Nor need anybody be told that all is done just before Done says so.
+	show := b.drawn == nil && now.Sub(b.shown) >= lineEvery && (b.total == 0 || b.done < b.total)
 	if show {
 		b.shown = now
 	}
@@ -135,9 +139,6 @@ func (b *Bar) filler(base mpb.BarFiller) mpb.BarFiller {
 	})
 }
 
-// rateFrom is how long work must have taken for its rate to say anything.
-const rateFrom = 100 * time.Millisecond
-
 // status is what stands to the right of the bar.
 func (b *Bar) status() string {
 	b.mu.Lock()
@@ -146,19 +147,22 @@ func (b *Bar) status() string {
 	if b.state == going {
 		took = b.group.clock.Now().Sub(b.begun)
 	}
-	rate := float64(b.done) / max(took.Seconds(), 1e-3)
+	rate := 0.0
+	perSecond := "" // nothing, of so little that it would be an accident
+	if took >= rateFrom && b.done > 0 {
+		rate = float64(b.done) / took.Seconds()
+	}
+	if rate >= 1 {
+		perSecond = "  " + group(int64(rate)) + "/s"
+	}
 	switch {
 	case b.state == failed:
 		return fmt.Sprintf("%s %s  failed: %s", group(b.done), b.counted(), b.failure)
 	case b.state == done:
-		text := fmt.Sprintf("%s %s  in %s", group(b.done), b.counted(), Duration(took))
-		if took < rateFrom || b.done == 0 {
-			return text
-		}
-		return text + "  " + group(int64(rate)) + "/s"
+		return fmt.Sprintf("%s %s  in %s%s", group(b.done), b.counted(), Duration(took), perSecond)
 	case b.total == 0:
-		return fmt.Sprintf("%s %s  %s/s", group(b.done), b.counted(), group(int64(rate)))
+		return fmt.Sprintf("%s %s%s", group(b.done), b.counted(), perSecond)
 	}
-	return fmt.Sprintf("%3d%%  %s/%s %s  %s/s  %s left", int(float64(b.done)/float64(b.total)*100),
-		group(b.done), group(b.total), b.unit, group(int64(rate)), left(float64(b.total-b.done), rate))
+	return fmt.Sprintf("%3d%%  %s/%s %s%s  %s left", int(float64(b.done)/float64(b.total)*100),
+		group(b.done), group(b.total), b.unit, perSecond, left(float64(b.total-b.done), rate))
 }

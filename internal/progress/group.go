@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"hansard/internal/clock"
 
@@ -43,11 +44,11 @@ func newGroup(w io.Writer, tty bool, c clock.Clock) *Group {
 	return g
 }
 
-// Add adds a bar. label says what is done, unit what is counted. After Wait the
-// bar is there but shows nothing.
+// Add adds a bar. label says what is done, unit what is counted. A label that is
+// too long for its column is cut. After Wait the bar is there but shows nothing.
 func (g *Group) Add(label, unit string) *Bar {
 	now := g.clock.Now()
-	b := &Bar{group: g, label: printable(label), unit: unit, begun: now, shown: now}
+	b := &Bar{group: g, label: fit(printable(label)), unit: unit, begun: now, shown: now}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ended {
@@ -86,6 +87,18 @@ func (g *Group) Wait() {
 	g.drawn.Wait()
 }
 
+// Note writes a line of text, above the bars. After Wait it goes where they
+// were.
+func (g *Group) Note(text string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.drawn != nil && !g.ended {
+		_, _ = fmt.Fprintln(g.drawn, text)
+		return
+	}
+	_, _ = fmt.Fprintln(g.w, text)
+}
+
 // line writes where b is, unless the group has ended. That it cannot be shown
 // is no reason to stop the work.
 func (g *Group) line(b *Bar) {
@@ -95,6 +108,14 @@ func (g *Group) line(b *Bar) {
 	if !g.ended {
 		_, _ = fmt.Fprintf(g.w, "%-*s %s\n", labelWidth, b.label, status)
 	}
+}
+
+// fit cuts a label to the width of its column.
+func fit(label string) string {
+	if utf8.RuneCountInString(label) <= labelWidth {
+		return label
+	}
+	return string([]rune(label)[:labelWidth-1]) + "…"
 }
 
 // printable keeps what names a file or a channel from moving the cursor.

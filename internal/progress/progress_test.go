@@ -66,17 +66,23 @@ func TestPlainLines(t *testing.T) {
 	clock.Advance(time.Second)
 	b.Set(5, 0) // the total is not known
 	b.Fail("Not\nFound")
+	c := g.Add("exporting messaging:planning", "messages")
+	clock.Advance(99 * time.Millisecond)
+	c.Set(588, 588)
+	c.Done() // too soon for a rate
+	g.Note("a note")
 	g.Wait()
 	b.Set(6, 10)
 	g.Add("late", "messages").Done()
 
 	want := []string{
 		"import 25% 500,000/2,000,000 messages 500,000/s 3s left",
-		"import 100% 2,000,000/2,000,000 messages 1,000,000/s 0s left",
 		"import 2,000,000 messages in 3s 666,666/s",
-		"export?[2J 10% 1/10 messages 0/s 15m0s left",
-		"export?[2J 5 messages 0/s",
+		"export?[2J 10% 1/10 messages 15m0s left",
+		"export?[2J 5 messages",
 		"export?[2J 5 messages failed: Not?Found",
+		"exporting messaging:pla… 588 messages in 99ms",
+		"a note",
 	}
 	if diff := cmp.Diff(want, lines(t, &out)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

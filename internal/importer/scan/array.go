@@ -51,7 +51,7 @@ func (s *Scanner) array() (*Record, error) {
 		if _, _, _, err := s.win.value(maxKey); err != nil {
 			return nil, s.cut(err)
 		}
-		return nil, &Error{Pos: at, Reason: "the elements of the array must be objects"}
+		return nil, &Error{Pos: at, Reason: "the elements of the array must be objects", NotJSON: true}
 	}
 	s.win.take(1)
 	s.arr.members, s.arr.start = 0, at

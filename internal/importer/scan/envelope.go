@@ -69,7 +69,10 @@ func (s *Scanner) envelope(line []byte, i int, at Pos) bool {
 // them, escapes in them. It says exactly what is wrong with a bad line.
 func (s *Scanner) oddEnvelope(line []byte, at Pos) (*Record, error) {
 	fail := func(offset int64, field, reason string) (*Record, error) {
-		return nil, &Error{Pos: at.after(line[:min(max(offset, 0), int64(len(line)))]), Field: field, Reason: reason}
+		return nil, &Error{
+			Pos: at.after(line[:min(max(offset, 0), int64(len(line)))]), Field: field, Reason: reason,
+			NotJSON: field == "", Foreign: s.foreign,
+		}
 	}
 	if !utf8.Valid(line) {
 		return fail(invalidUTF8(line), "", "the line is not valid UTF-8")

@@ -48,6 +48,10 @@ type Error struct {
 	Pos
 	Field  string // the key it is about, if any
 	Reason string
+	// NotJSON says that the record is no JSON at all, or no object.
+	NotJSON bool
+	// Foreign says that the file does not even begin like one of ours.
+	Foreign bool
 }
 
 func (e *Error) Error() string {

@@ -21,6 +21,7 @@ type Scanner struct {
 	next    func() (*Record, error)
 	rec     Record
 	arr     array
+	foreign bool // the first byte begins neither an object nor an array
 }
 
 // New starts to read r. limit is how many bytes a line or an entity may have;
@@ -114,6 +115,7 @@ func (s *Scanner) detect() (*Record, error) {
 		s.win.take(1)
 		s.next = s.array
 	default:
+		s.foreign = c != '{'
 		s.next = s.lines
 	}
 	return s.next()
@@ -130,7 +132,7 @@ func (s *Scanner) lines() (*Record, error) {
 		case err != nil:
 			return nil, err
 		case tooLong:
-			return nil, &Error{Pos: at, Reason: fmt.Sprintf("the line is longer than %d bytes", s.limit)}
+			return nil, &Error{Pos: at, Reason: fmt.Sprintf("the line is longer than %d bytes", s.limit), Foreign: s.foreign}
 		}
 		i := space(line, 0)
 		if i == len(line) {

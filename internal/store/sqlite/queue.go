@@ -26,9 +26,10 @@ const nextDue = `WITH busy AS (
 	WHERE t.due_at <= $1 AND ($2 = '' OR t.id = $2) AND NOT ` + waitsForImport + `
 	ORDER BY coalesce(b.n, 0), a.served, t.seq LIMIT 1`
 
-// waitsForImport is whether the task t has to wait for an older import.
+// waitsForImport is whether the task t has to wait for an older import, one
+// that is not final: those alone are due some time, and in the index.
 const waitsForImport = `(t.kind = 'import' AND EXISTS (SELECT 1 FROM tasks o WHERE o.app = t.app AND o.kind = 'import'
-	AND o.seq < t.seq AND o.status NOT IN ('completed', 'failed')))`
+	AND o.seq < t.seq AND o.due_at IS NOT NULL))`
 
 // Claim hands the next task that is due to owner.
 func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration, only string) (*store.Task, error) {
@@ -49,7 +50,7 @@ func (s *Store) claim(ctx context.Context, owner string, lease time.Duration, on
 	err := s.read(ctx, func(c *lite.Conn) error {
 		sql, args := `SELECT 1 FROM tasks t WHERE t.due_at <= $1 AND NOT `+waitsForImport+` LIMIT 1`, []any{s.now()}
 		if only != "" {
-			sql, args = `SELECT 1 FROM tasks WHERE due_at <= $1 AND id = $2`, append(args, only)
+			sql, args = `SELECT 1 FROM tasks t WHERE t.due_at <= $1 AND t.id = $2 AND NOT `+waitsForImport, append(args, only)
 		}
 		return c.Query(sql, args, func(*lite.Stmt) error {
 			found = true

@@ -1,0 +1,148 @@
+package importer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"hansard/internal/store"
+	"hansard/internal/task"
+)
+
+// finishOlder runs the imports of the app that are not finished and were made
+// before that one, oldest first, or waits for whoever runs them.
+func (s *Service) finishOlder(ctx context.Context, app store.App, id string, o FileOptions) error {
+	const page = 100
+	var older []store.Task
+	reached := false // the newest come first
+	for offset := 0; ; offset += page {
+		tasks, err := s.Store.ListTasks(ctx, store.TaskQuery{App: app.ID, Kind: task.Import, Limit: page, Offset: offset})
+		if err != nil {
+			return fmt.Errorf("look for unfinished imports: %w", err)
+		}
+		for i := range tasks {
+			if reached && !tasks[i].Status.Final() {
+				older = append(older, tasks[i])
+			}
+			reached = reached || tasks[i].ID == id
+		}
+		if len(tasks) < page {
+			break
+		}
+	}
+	for _, t := range slices.Backward(older) {
+		o.Notice(s.whatComesFirst(&t, o.Instances))
+		// However it ends, what comes next may run then.
+		if _, err := s.runTask(ctx, app, t.ID, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whatComesFirst says which import comes before another.
+func (s *Service) whatComesFirst(t *store.Task, instances *task.Instances) string {
+	var req request
+	// It was written by this package; the name is only told.
+	_ = json.Unmarshal(t.Request, &req)
+	name := filepath.Base(req.Path)
+	switch {
+	case t.Status == store.Running && (instances == nil || !isDead(instances, t.Owner)):
+		return "waiting for the import of " + name + ", which is running"
+	case t.Attempt == 0 && len(t.Checkpoint) == 0:
+		return "doing the import of " + name + " first, which was asked for before"
+	}
+	return "finishing the import of " + name + " that was interrupted"
+}
+
+func isDead(instances *task.Instances, owner string) bool {
+	dead, err := instances.Dead(owner)
+	return dead && err == nil
+}
+
+// watched is runTask, and tells the progress.
+func (s *Service) watched(ctx context.Context, app store.App, id string, o FileOptions) (*store.Task, error) {
+	watch, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.watch(watch, app, id, o.Progress)
+	}()
+	defer func() {
+		stop()
+		<-ended
+	}()
+	return s.runTask(ctx, app, id, o)
+}
+
+// runTask runs the task here until it is final, or waits while another worker
+// does. If ctx ends first it is handed back.
+func (s *Service) runTask(ctx context.Context, app store.App, id string, o FileOptions) (*store.Task, error) {
+	var last error
+	runner := &task.Runner{
+		Store: s.Store, Instances: o.Instances, Logger: s.logger(),
+		Handlers: map[string]task.Handler{task.Import: func(ctx context.Context, a *task.Attempt) (result []byte, err error) {
+			result, err = s.Run(ctx, a)
+			last = err
+			return result, err
+		}},
+		Finished: func(_ context.Context, _ *store.Task, out store.Outcome) {
+			if out.Status == store.Pending {
+				o.Notice(fmt.Sprintf("trying again in %s: %v", out.Delay.Round(time.Second), last))
+			}
+		},
+	}
+	return runner.RunOne(ctx, app.ID, id)
+}
+
+// abandon cancels a task that was handed back before anything was written. The
+// error is an Interrupted; none if the task had come to its end.
+func (s *Service) abandon(ctx context.Context, app store.App, id string, cause error) (*store.Task, error) {
+	ctx, done := context.WithTimeout(ctx, 5*time.Second)
+	defer done()
+	t, err := s.Store.CancelTask(ctx, app.ID, id, task.Canceled().JSON())
+	if err != nil {
+		return nil, errors.Join(cause, err)
+	}
+	switch {
+	case t.Status.Final() && !t.Cancel:
+		return t, nil
+	case len(t.Checkpoint) > 0:
+		return nil, &Interrupted{Task: id, Running: t.Status == store.Running, cause: cause}
+	case t.Status == store.Running:
+		// Another worker has it by now, and is asked to stop and tidy up.
+		return nil, &Interrupted{cause: cause}
+	}
+	var req request
+	if err := json.Unmarshal(t.Request, &req); err == nil {
+		if err := s.Blob.Delete(ctx, req.Path); err != nil {
+			s.logger().Warn("delete a file that was not imported", "task", id, "error", err)
+		}
+	}
+	return nil, &Interrupted{cause: cause}
+}
+
+// watch tells the progress of a task as those who poll it see it, whoever runs
+// it.
+func (s *Service) watch(ctx context.Context, app store.App, id string, tell func(Progress)) {
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		t, err := s.Store.Task(ctx, app.ID, id)
+		if err != nil {
+			continue // the next look may tell more
+		}
+		if d := readDetail(t); d.Of > 0 {
+			tell(Progress{State: d.State, Done: d.Records, Total: d.Of})
+		}
+	}
+}
