@@ -61,6 +61,8 @@ func (p *people) keys(ids []string) []int64 {
 }
 
 var (
+	// Generators remember how they are called when they are first used, without
+	// a lock: tests that share them must not run in parallel.
 	anID   = rapid.StringMatching(`[a-zA-Z0-9@_!-]{1,12}`)
 	aType  = rapid.StringMatching(`[a-zA-Z0-9_-]{1,12}`)
 	aTime  = rapid.Custom(func(t *rapid.T) chat.Time { return chat.Time(rapid.Int64Range(1, 253402300799999999).Draw(t, "µs")) })
@@ -157,7 +159,6 @@ func same(t *rapid.T, raw []byte, want, got any, err error) {
 }
 
 func TestUserRoundTrip(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		u := chat.User{ID: anID.Draw(t, "id"), DeletedAt: noTime.Draw(t, "deleted")}
 		if aBool.Draw(t, "whole") {
@@ -176,7 +177,6 @@ func TestUserRoundTrip(t *testing.T) {
 }
 
 func TestChannelRoundTrip(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var p people
 		c := chat.Channel{
@@ -235,7 +235,6 @@ func drawMessage(t *rapid.T) chat.Message {
 }
 
 func TestMessageRoundTrip(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawMessage(t)
 		var p people
@@ -275,7 +274,6 @@ func assembleSlot(t *rapid.T, p *people, build func(*body.Builder)) []byte {
 
 // Clearing takes away the text of a deleted message, and nothing else.
 func TestClearedMessageRoundTrip(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawMessage(t)
 		m.Pinned, m.PinnedAt, m.PinnedBy, m.PinExpires = false, 0, "", 0
@@ -306,7 +304,6 @@ func drawReaction(t *rapid.T) chat.Reaction {
 }
 
 func TestReactionRoundTrip(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		r := drawReaction(t)
 		var p people
@@ -318,7 +315,6 @@ func TestReactionRoundTrip(t *testing.T) {
 
 // A stored summary gives back every reaction and the numbers about them.
 func TestReactionSummary(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		reactions := rapid.SliceOfN(rapid.Custom(drawReaction), 1, 6).Draw(t, "reactions")
 		var p people
@@ -373,7 +369,6 @@ func TestReactionSummary(t *testing.T) {
 }
 
 func TestDamagedReactionSummary(t *testing.T) {
-	t.Parallel()
 	var s wire.ReactionSummary
 	if s.Bytes() != nil {
 		t.Error("a summary of nothing is something")
@@ -392,7 +387,6 @@ func TestDamagedReactionSummary(t *testing.T) {
 }
 
 func TestMemberRoundTrip(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		m := chat.Member{
 			UserID: anID.Draw(t, "user"), Status: aText.Draw(t, "status"), ChannelRole: aType.Draw(t, "role"),
@@ -410,7 +404,6 @@ func TestMemberRoundTrip(t *testing.T) {
 }
 
 func TestReadRoundTrip(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		r := chat.Read{UserID: anID.Draw(t, "user"), LastRead: aTime.Draw(t, "read"), Unread: int(rapid.Int32Min(0).Draw(t, "unread"))}
 		if aBool.Draw(t, "has message") {
@@ -424,7 +417,6 @@ func TestReadRoundTrip(t *testing.T) {
 }
 
 func TestCallRoundTrip(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		c := chat.Call{
 			Type: aType.Draw(t, "type"), ID: anID.Draw(t, "id"), CreatedBy: anID.Draw(t, "creator"), CreatedAt: aTime.Draw(t, "created"),
