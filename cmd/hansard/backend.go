@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"hansard/internal/config"
 	"hansard/internal/export"
 	"hansard/internal/importer"
+	"hansard/internal/live"
 	"hansard/internal/server"
 	"hansard/internal/store"
 	"hansard/internal/store/sqlite"
@@ -114,11 +116,13 @@ func (b *backend) worker() (*worker.Worker, error) {
 }
 
 func (b *backend) handlers() map[string]task.Handler {
-	return map[string]task.Handler{
+	handlers := map[string]task.Handler{
 		task.ExportChannels: b.exports.RunChannels,
 		task.ExportUsers:    b.exports.RunUsers,
 		task.Import:         b.imports.Run,
 	}
+	maps.Copy(handlers, (&live.Service{Store: b.store}).Handlers())
+	return handlers
 }
 
 // server is the HTTP API on the backend; enqueued is called after each task.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 
 	"hansard/internal/chat"
 	"hansard/internal/store"
@@ -35,7 +36,7 @@ type page struct{ limit, offset int }
 //
 // A channel that was soft-deleted starts anew: without members, and with its
 // earlier messages truncated.
-func (s *Service) GetOrCreateChannel(ctx context.Context, app int64, typ, id string, body []byte) ([]byte, error) {
+func (s *Service) GetOrCreateChannel(ctx context.Context, app int64, typ, id string, _ url.Values, body []byte) ([]byte, error) {
 	cid, err := cidOf(typ, id)
 	if err != nil {
 		return nil, err

@@ -68,20 +68,20 @@ func (f *fixture) users(body string) ([]byte, error) {
 func (f *fixture) query(cid string) call {
 	typ, id, _ := strings.Cut(cid, ":")
 	return func(body string) ([]byte, error) {
-		return f.live.GetOrCreateChannel(f.t.Context(), f.app, typ, id, []byte(body))
+		return f.live.GetOrCreateChannel(f.t.Context(), f.app, typ, id, nil, []byte(body))
 	}
 }
 
 func (f *fixture) send(cid string) call {
 	typ, id, _ := strings.Cut(cid, ":")
 	return func(body string) ([]byte, error) {
-		return f.live.SendMessage(f.t.Context(), f.app, typ, id, []byte(body))
+		return f.live.SendMessage(f.t.Context(), f.app, typ, id, nil, []byte(body))
 	}
 }
 
 func (f *fixture) react(message string) call {
 	return func(body string) ([]byte, error) {
-		return f.live.SendReaction(f.t.Context(), f.app, message, []byte(body))
+		return f.live.SendReaction(f.t.Context(), f.app, message, nil, []byte(body))
 	}
 }
 

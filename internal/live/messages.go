@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"net/url"
 
 	"hansard/internal/chat"
 	"hansard/internal/render"
@@ -19,7 +20,7 @@ const MaxMentioned = 1000
 
 // SendMessage adds a message to a channel. A member who sends has read the
 // channel up to there.
-func (s *Service) SendMessage(ctx context.Context, app int64, typ, id string, body []byte) ([]byte, error) {
+func (s *Service) SendMessage(ctx context.Context, app int64, typ, id string, _ url.Values, body []byte) ([]byte, error) {
 	cid, err := cidOf(typ, id)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"net/url"
 
 	"hansard/internal/chat"
 	"hansard/internal/render"
@@ -15,7 +16,7 @@ import (
 // SendReaction adds a user's reaction to a message. The same user's reaction of
 // the same type is replaced and keeps its time; with enforce_unique, reactions
 // of other types go.
-func (s *Service) SendReaction(ctx context.Context, app int64, messageID string, body []byte) ([]byte, error) {
+func (s *Service) SendReaction(ctx context.Context, app int64, messageID string, _ url.Values, body []byte) ([]byte, error) {
 	re, unique, err := decodeReaction(body)
 	if err != nil {
 		return nil, err

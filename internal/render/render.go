@@ -19,9 +19,10 @@ type Renderer struct {
 	// Seen, if set, is called with the key of every user that is written.
 	Seen func(key int64)
 
-	reader store.Reader
-	users  userCache
-	hidden struct { // see HideBefore
+	reader  store.Reader
+	users   userCache
+	configs map[string][]byte // by type of channels
+	hidden  struct {          // see HideBefore
 		channel int64
 		before  chat.Time
 	}
@@ -88,7 +89,34 @@ func (r *Renderer) Channel(dst []byte, row *store.ChannelRow) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	return wire.AppendChannel(dst, &row.Channel, createdBy, truncatedBy, row.MemberCount, row.MessageCount), nil
+	config, err := r.config(row.Channel.Type)
+	if err != nil {
+		return dst, err
+	}
+	return wire.AppendChannel(dst, &row.Channel, createdBy, truncatedBy, config, row.MemberCount, row.MessageCount), nil
+}
+
+// maxConfigs bounds the configurations that a Renderer remembers.
+const maxConfigs = 64
+
+// config is the configuration of a type of channels: the app's own, or the one
+// that every type has.
+func (r *Renderer) config(channelType string) ([]byte, error) {
+	if config, ok := r.configs[channelType]; ok {
+		return config, nil
+	}
+	config, err := r.reader.Setting(store.ChannelTypePrefix + channelType)
+	if errors.Is(err, store.ErrNotFound) {
+		config, err = wire.AppendConfig(nil, channelType), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.configs == nil || len(r.configs) >= maxConfigs {
+		r.configs = map[string][]byte{}
+	}
+	r.configs[channelType] = config
+	return config, nil
 }
 
 func (r *Renderer) copyUser(key int64) ([]byte, error) {

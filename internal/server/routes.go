@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -9,8 +10,9 @@ import (
 type area string
 
 const (
-	chatAPI area = "/api/v2/chat"
-	coreAPI area = "/api/v2"
+	chatAPI  area = "/api/v2/chat"
+	coreAPI  area = "/api/v2"
+	videoAPI area = "/api/v2/video"
 )
 
 // The groups of endpoints that --rate-limit limits, each on its own.
@@ -45,7 +47,13 @@ const (
 const maxBody = 4 << 20
 
 func (s *Server) operations() []operation {
-	const created = http.StatusCreated
+	return slices.Concat(s.exportOperations(), s.userOperations(), s.channelOperations(), s.messageOperations(), s.callOperations(),
+		s.setupOperations())
+}
+
+const created = http.StatusCreated
+
+func (s *Server) exportOperations() []operation {
 	return []operation{
 		{
 			name: "ExportChannels", method: "POST", path: "/export_channels", area: chatAPI, status: created,
@@ -75,23 +83,6 @@ func (s *Server) operations() []operation {
 		},
 		{name: "ListImports", method: "GET", path: "/imports", area: coreAPI, handle: s.listImports},
 		{name: "GetImport", method: "GET", path: "/imports/{id}", area: coreAPI, handle: s.getImport},
-
-		{
-			name: "UpdateUsers", method: "POST", path: "/users", area: coreAPI, status: created,
-			body: jsonBody, handle: s.upsertUsers,
-		},
-		{
-			name: "GetOrCreateChannel", method: "POST", path: "/channels/{type}/{id}/query", area: chatAPI, status: created,
-			body: anyBody, handle: s.getOrCreateChannel,
-		},
-		{
-			name: "SendMessage", method: "POST", path: "/channels/{type}/{id}/message", area: chatAPI, status: created,
-			body: jsonBody, handle: s.sendMessage,
-		},
-		{
-			name: "SendReaction", method: "POST", path: "/messages/{id}/reaction", area: chatAPI, status: created,
-			body: jsonBody, handle: s.sendReaction,
-		},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"hansard/internal/chat"
@@ -71,9 +72,8 @@ func (s *Server) cancelTask(r *Request) (Answer, error) {
 
 func (s *Server) listTasks(r *Request) (Answer, error) {
 	q := store.TaskQuery{App: r.App.ID, Kind: r.Query.Get("type"), Status: store.TaskStatus(r.Query.Get("status"))}
-	kinds := []string{task.ExportChannels, task.ExportUsers, task.Import}
-	if q.Kind != "" && !slices.Contains(kinds, q.Kind) {
-		return Answer{}, wire.BadField("type", "must be one of %s, %s, %s", task.ExportChannels, task.ExportUsers, task.Import)
+	if q.Kind != "" && !slices.Contains(task.Kinds(), q.Kind) {
+		return Answer{}, wire.BadField("type", "must be one of %s", strings.Join(task.Kinds(), ", "))
 	}
 	states := []store.TaskStatus{store.Waiting, store.Running, store.Pending, store.Completed, store.Failed}
 	if q.Status != "" && !slices.Contains(states, q.Status) {

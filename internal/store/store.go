@@ -94,6 +94,9 @@ type Reader interface {
 	// Channels calls fn with every channel, soft-deleted ones too, whose cid
 	// comes after the given one, by cid.
 	Channels(after string, fn func(*ChannelRow) error) error
+	// ChannelsOf calls fn with every channel that a user is a member of,
+	// soft-deleted ones too, by cid.
+	ChannelsOf(user int64, fn func(*ChannelRow) error) error
 	// Members calls fn with the members of a channel by created_at, user id.
 	Members(channel int64, fn func(*MemberRow) error) error
 	// Member returns one member, or ErrNotFound.
@@ -101,11 +104,19 @@ type Reader interface {
 	// Reads calls fn with the read states of a channel by user id. Unread is
 	// always counted.
 	Reads(channel int64, fn func(*ReadRow) error) error
+	// Read returns the read state of one user, or ErrNotFound.
+	Read(channel, user int64) (ReadRow, error)
 
 	// Message returns the message with that id, or ErrNotFound.
 	Message(id string) (MessageRow, error)
 	// Messages calls fn with the messages of a channel by created_at, id.
 	Messages(r MessageRange, fn func(*MessageRow) error) error
+	// Replies calls fn with the replies to a message, deleted ones too, by
+	// created_at, id. The range's Channel is not looked at.
+	Replies(parent string, r MessageRange, fn func(*MessageRow) error) error
+	// Pinned calls fn with the pinned messages of a channel, newest first by
+	// created_at, id.
+	Pinned(channel int64, fn func(*MessageRow) error) error
 	// UserMessages calls fn with all messages of a user by created_at, id.
 	UserMessages(user int64, fn func(*MessageRow) error) error
 	// CountUserMessages counts what UserMessages yields.
@@ -123,6 +134,27 @@ type Reader interface {
 	// UserCalls calls fn with the calls that a user created, was a member of
 	// or took part in, by created_at, cid.
 	UserCalls(user int64, fn func(*CallRow) error) error
+	// Calls calls fn with every call by cid.
+	Calls(fn func(*CallRow) error) error
+
+	// History calls fn with what messages were before their updates, newest
+	// first, then by message id.
+	History(q HistoryQuery, fn func(*HistoryRow) error) error
+	// Pending returns the pending message with that id, or ErrNotFound.
+	Pending(id string) (PendingRow, error)
+
+	// Mark returns one mark, or ErrNotFound.
+	Mark(kind MarkKind, user int64, subject string) (Mark, error)
+	// Marks calls fn with the marks of one kind that a user has made, by
+	// subject.
+	Marks(kind MarkKind, user int64, fn func(*Mark) error) error
+
+	// Setting returns what is kept under that name for the app, or
+	// ErrNotFound.
+	Setting(name string) ([]byte, error)
+	// Settings calls fn with every setting whose name begins with prefix, by
+	// name.
+	Settings(prefix string, fn func(name string, value []byte) error) error
 }
 
 // Snapshot is a Reader that holds one instant.
@@ -135,6 +167,10 @@ type Snapshot interface {
 	Interrupt()
 	Close() error
 }
+
+// ChannelTypePrefix begins the names of the settings that hold the
+// configuration of a type of channels, a JSON object in the classic dialect.
+const ChannelTypePrefix = "channel_type/"
 
 // ChannelRow is a stored channel.
 type ChannelRow struct {
@@ -166,6 +202,8 @@ type MessageRow struct {
 	ID        []byte
 	User      int64  // author's key
 	Type      string // chat.Regular, chat.Reply or chat.System, also when deleted
+	Silent    bool
+	InThread  bool // a reply that is not shown in the channel
 	DeletedAt chat.Time
 	QuotedID  []byte // the quoted message's id, empty if none
 	Body      []byte // the message object, with slots
@@ -199,6 +237,73 @@ type MessageRange struct {
 	// message; zero and empty = from Since.
 	AfterTime chat.Time
 	AfterID   string
+	// BeforeTime and BeforeID leave out everything from that message on; zero
+	// and empty = to Until.
+	BeforeTime chat.Time
+	BeforeID   string
+	// Newest turns the order around.
+	Newest bool
+}
+
+// HistoryQuery says which entries of the history of messages to read. Message
+// or User must be given.
+type HistoryQuery struct {
+	Message string    // id; "" = of all messages
+	User    int64     // key of who made the update; 0 = of all users
+	Since   chat.Time // UpdatedAt >= Since; 0 = from the start
+	Until   chat.Time // UpdatedAt < Until; 0 = to the end
+	// BeforeTime and BeforeMessage leave out everything up to and including
+	// that entry, in the order of History; 0 and "" = from the newest.
+	BeforeTime    chat.Time
+	BeforeMessage string
+}
+
+// HistoryRow is what a message was before one update.
+type HistoryRow struct {
+	Message   string // id
+	UpdatedAt chat.Time
+	UpdatedBy int64 // user key
+	// Object is JSON of the writer's choosing: what the message was.
+	Object []byte
+}
+
+// PendingRow is a message that has been sent but is not to be seen yet. It is
+// no message until it is committed: no export has it.
+type PendingRow struct {
+	ID        string
+	Channel   int64 // channel key
+	User      int64 // author's key
+	CreatedAt chat.Time
+	Message   []byte // JSON, as it was sent
+	Metadata  []byte // JSON object, or nil
+}
+
+// MarkKind says what a user has noted about something.
+type MarkKind int
+
+// The kinds of marks.
+const (
+	// Hidden: the channel (subject: cid) is not in the user's list.
+	Hidden MarkKind = iota + 1
+	// Cleared: the user does not see the channel's (subject: cid) messages
+	// from before At.
+	Cleared
+	// Muted: the user muted the channel (subject: cid) at At, until Until.
+	Muted
+	// Blocked: the user blocked another user (subject: user id) at At.
+	Blocked
+	// DeletedForMe: the user does not see the message (subject: message id).
+	DeletedForMe
+)
+
+// Mark is a note that a user has made about a channel, a message or another
+// user. No export shows marks.
+type Mark struct {
+	Kind    MarkKind
+	User    int64 // user key
+	Subject string
+	At      chat.Time
+	Until   chat.Time // 0 = for ever
 }
 
 // Tx writes the data of one app. The Put methods take entities whole and
@@ -211,18 +316,36 @@ type Tx interface {
 
 	// PutUser inserts or replaces a user and returns its key.
 	PutUser(u *chat.User) (int64, error)
+	// RenameUser gives a user another id wherever one refers to it (ErrNotFound,
+	// ErrExists). The sessions of calls keep the ids they came with.
+	RenameUser(old, id string) error
 	// PutChannel inserts or replaces a channel and returns its key.
 	PutChannel(c *chat.Channel) (int64, error)
+	// DeleteChannel removes a channel with all that belongs to it. Its messages
+	// should be gone already, see PurgeMessages: what is left of them goes in
+	// this transaction.
+	DeleteChannel(channel int64) error
 	// PutMember inserts or replaces a member of a channel.
 	PutMember(channel int64, m *chat.Member) error
+	// DeleteMember removes a member and their read state, or ErrNotFound.
+	DeleteMember(channel int64, user string) error
 	// DeleteMembers removes all members and read states of a channel, which is
 	// being created anew.
 	DeleteMembers(channel int64) error
 	// PutRead inserts or replaces a read state of a channel.
 	PutRead(channel int64, r *chat.Read) error
 	// PutMessage inserts or replaces the message with that id. m.CID names
-	// its channel (ErrNotFound if there is none).
+	// its channel (ErrNotFound if there is none). Unread counts follow: a new
+	// message, unless it is silent, raises those of all others, and one that
+	// is deleted or comes back lowers or raises those who had not read it.
 	PutMessage(m *chat.Message) error
+	// DeleteMessage removes a message with its reactions and its history, or
+	// ErrNotFound. Replies to it stay.
+	DeleteMessage(id string) error
+	// PurgeMessages is DeleteMessage for the oldest messages of a channel that
+	// were created before an instant (0 = all), limit of them at most. It
+	// returns how many went.
+	PurgeMessages(channel int64, before chat.Time, limit int) (int, error)
 	// InsertMessages inserts messages in one go, the way of bulk loads. A
 	// message whose id exists is replaced, or kept as it is with keep set.
 	// It returns how many were new.
@@ -236,9 +359,35 @@ type Tx interface {
 	DeleteReaction(message, user, typ string) error
 	// PutCall inserts or replaces a call.
 	PutCall(c *chat.Call) error
+	// DeleteCall removes a call, or ErrNotFound.
+	DeleteCall(cid string) error
 	// CountUnread counts the unread messages of every read state of the
 	// channel that was put with Unread -1.
 	CountUnread(channel int64) error
+	// RecountUnread counts the unread messages of every read state of the
+	// channel anew.
+	RecountUnread(channel int64) error
+
+	// PutHistory notes what a message was before an update. One entry per
+	// message and instant: a second one replaces the first.
+	PutHistory(h *HistoryRow) error
+	// PutPending inserts or replaces a pending message.
+	PutPending(p *PendingRow) error
+	// DeletePending removes a pending message, or ErrNotFound.
+	DeletePending(id string) error
+	// DeletePendingOf removes all pending messages of a user.
+	DeletePendingOf(user int64) error
+
+	// PutMark inserts or replaces a mark.
+	PutMark(m *Mark) error
+	// DeleteMark removes a mark if it is there.
+	DeleteMark(kind MarkKind, user int64, subject string) error
+	// DeleteMarksOn removes the marks of one kind that anybody has made about
+	// a subject.
+	DeleteMarksOn(kind MarkKind, subject string) error
+
+	// PutSetting keeps a value under a name; nil removes what is there.
+	PutSetting(name string, value []byte) error
 }
 
 // TaskStatus is where a task stands (contract section 4).

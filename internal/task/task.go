@@ -12,7 +12,17 @@ const (
 	ExportChannels = "export.channels"
 	ExportUsers    = "export.users"
 	Import         = "import"
+
+	DeleteUsers     = "users.delete"
+	DeactivateUsers = "users.deactivate"
+	ReactivateUsers = "users.reactivate"
+	DeleteChannels  = "channels.delete"
 )
+
+// Kinds lists all of them.
+func Kinds() []string {
+	return []string{ExportChannels, ExportUsers, Import, DeleteUsers, DeactivateUsers, ReactivateUsers, DeleteChannels}
+}
 
 // Why the context of an attempt ended; ask context.Cause.
 var (

@@ -45,8 +45,8 @@ func AppendUser(dst []byte, u *chat.User) []byte {
 }
 
 // AppendChannel appends the channel object. createdBy and truncatedBy are
-// user objects, or nil.
-func AppendChannel(dst []byte, c *chat.Channel, createdBy, truncatedBy []byte, members, messages int) []byte {
+// user objects, or nil; config is the configuration of the channel's type.
+func AppendChannel(dst []byte, c *chat.Channel, createdBy, truncatedBy, config []byte, members, messages int) []byte {
 	dst = append(dst, `{"cid":`...)
 	dst = AppendString(dst, c.CID())
 	dst = append(dst, `,"id":`...)
@@ -84,7 +84,7 @@ func AppendChannel(dst []byte, c *chat.Channel, createdBy, truncatedBy []byte, m
 		dst = strconv.AppendInt(dst, int64(c.Cooldown), 10)
 	}
 	dst = append(dst, `,"config":`...)
-	dst = AppendConfig(dst, c.Type)
+	dst = append(dst, config...)
 	dst = AppendCustom(dst, c.Custom)
 	return append(dst, '}')
 }
@@ -105,7 +105,10 @@ func AppendConfig(dst []byte, channelType string) []byte {
 type MessageKeys struct {
 	User      int64
 	Mentioned []int64 // as chat.Message.MentionedUsers
-	PinnedBy  int64   // 0 = nobody
+	// Restricted are those of chat.Message.RestrictedVisibility; 0 = nobody
+	// has that id.
+	Restricted []int64
+	PinnedBy   int64 // 0 = nobody
 }
 
 // BuildMessage writes the body of a message. Its own literal JSON stands
@@ -167,12 +170,8 @@ func BuildMessage(b *body.Builder, m *chat.Message, keys *MessageKeys) {
 	o = strconv.AppendBool(o, m.Silent)
 	b.Lit(o)
 	b.Slot(body.Pin)
-	o = b.Open()
-	if len(m.RestrictedVisibility) > 0 {
-		o = append(o, `,"restricted_visibility":`...)
-		o = appendStrings(o, m.RestrictedVisibility)
-	}
-	o = appendText(o, `,"command":`, m.Command)
+	buildRestricted(b, m.RestrictedVisibility, keys.Restricted)
+	o = appendText(b.Open(), `,"command":`, m.Command)
 	if m.I18n != nil {
 		o = optional(b, o, `,"i18n":`, m.I18n, clearable)
 	}
@@ -181,6 +180,26 @@ func BuildMessage(b *body.Builder, m *chat.Message, keys *MessageKeys) {
 	}
 	o = AppendCustom(o, m.Custom)
 	b.Lit(append(o, '}'))
+}
+
+// buildRestricted writes who may see a message, by reference, so that a user
+// who is renamed is renamed here too.
+func buildRestricted(b *body.Builder, ids []string, keys []int64) {
+	if len(ids) == 0 {
+		return
+	}
+	b.Lit(append(b.Open(), `,"restricted_visibility":[`...))
+	for i, id := range ids {
+		if i > 0 {
+			b.Lit(append(b.Open(), ','))
+		}
+		if i < len(keys) && keys[i] != 0 {
+			b.UserID(keys[i])
+		} else {
+			b.Lit(AppendString(b.Open(), id))
+		}
+	}
+	b.Lit(append(b.Open(), ']'))
 }
 
 // clearableText appends a string to the open literal; a clearable one becomes

@@ -191,7 +191,7 @@ func TestChannelRoundTrip(t *testing.T) {
 			c.TruncatedBy = anID.Draw(t, "truncated by")
 			truncatedBy = p.object(c.TruncatedBy)
 		}
-		raw := wire.AppendChannel(nil, &c, p.object(c.CreatedBy), truncatedBy, 2, 3)
+		raw := wire.AppendChannel(nil, &c, p.object(c.CreatedBy), truncatedBy, wire.AppendConfig(nil, c.Type), 2, 3)
 		got, err := wire.DecodeChannel(raw, nil)
 		same(t, raw, c, got.Channel, err)
 	})

@@ -102,3 +102,52 @@ func (d *decoder) participant(v span) string {
 	}
 	return id
 }
+
+// RenameParticipant gives a participant of a call's session another id. What
+// else the session tells of that user, in a user object, goes.
+func RenameParticipant(session chat.Raw, old, id string) chat.Raw {
+	v, err := top(session)
+	if err != nil || session[v.start] != '{' {
+		return session
+	}
+	d := decoder{raw: session}
+	var out chat.Raw
+	kept := 0 // session up to here is in out
+	for c := inside(session, v); c.member(); {
+		if string(c.name) != "participants" || session[c.val.start] != '[' {
+			continue
+		}
+		for list := inside(session, c.val); list.item(); {
+			for _, is := range d.naming(list.val, old) {
+				out = append(out, session[kept:is.start]...)
+				if session[is.start] == '{' {
+					out = append(AppendString(append(out, `{"id":`...), id), '}')
+				} else {
+					out = AppendString(out, id)
+				}
+				kept = is.end
+			}
+		}
+	}
+	return append(out, session[kept:]...)
+}
+
+// naming finds the values in a participant that name the user with that id.
+func (d *decoder) naming(v span, id string) (found []span) {
+	names := func(v span) bool {
+		one := decoder{raw: d.raw}
+		return (d.raw[v.start] == '"' || d.raw[v.start] == '{') && one.user("participants", v) == id
+	}
+	if d.raw[v.start] != '{' {
+		if names(v) {
+			found = append(found, v)
+		}
+		return found
+	}
+	for c := inside(d.raw, v); c.member(); {
+		if n := string(c.name); (n == "user_id" || n == "user") && names(c.val) {
+			found = append(found, c.val)
+		}
+	}
+	return found
+}

@@ -133,6 +133,10 @@ func (s *Store) DeleteApp(ctx context.Context, key string) error {
 var appTables = []struct{ name, key string }{
 	{"tasks", "seq"},
 	{"idempotency", "app, key"},
+	{"settings", "app, name"},
+	{"marks", "app, kind, user, subject"},
+	{"pending", "app, id"},
+	{"history", "app, message, updated_at"},
 	{"call_users", "app, user, call"},
 	{"calls", "key"},
 	{"reactions", "app, message, user, type"},

@@ -19,19 +19,52 @@ func sortBySince[T any](list []T, since func(T) chat.Time) {
 const insertMessage = `INSERT INTO messages (app, channel, created_at, id, user, kind, deleted_at, parent, quoted, body, pin)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`
 
-// PutMessage writes a message as one that was sent just now: a new one makes
-// the channel's other members have one more unread.
+// PutMessage writes a message as one that was sent, or changed, just now: a new
+// one makes the channel's other members have one more unread.
 func (t *tx) PutMessage(m *chat.Message) error {
+	was, err := t.unreadable(m.ID)
+	if err != nil {
+		return err
+	}
 	isNew, err := t.putMessage(m, false)
-	if err != nil || !isNew {
+	if err != nil || m.Silent {
 		return err
 	}
 	c, err := t.channelByCID(m.CID)
 	if err != nil {
 		return err
 	}
-	c.sequence, c.dirty = c.sequence+1, true
+	switch now := m.DeletedAt == 0; {
+	case isNew && now:
+		c.sequence, c.dirty = c.sequence+1, true
+	case !isNew && was && !now:
+		return t.shiftUnread(c, m.CreatedAt, t.keys.User, -1)
+	case !isNew && !was && now:
+		return t.shiftUnread(c, m.CreatedAt, t.keys.User, 1)
+	}
 	return nil
+}
+
+// unreadable reports whether a message is there to be read by others: one that
+// is neither deleted nor silent.
+func (t *tx) unreadable(id string) (is bool, err error) {
+	err = t.conn.Query(`SELECT 1 FROM messages WHERE app = $1 AND id = $2 AND deleted_at = 0 AND kind & 4 = 0`, []any{t.app, id},
+		func(*lite.Stmt) error {
+			is = true
+			return nil
+		})
+	return is, err
+}
+
+// shiftUnread changes the unread counts of those who have not read up to a
+// message of somebody else.
+func (t *tx) shiftUnread(c *channelState, createdAt chat.Time, author int64, by int) error {
+	if createdAt < c.truncatedAt {
+		return nil
+	}
+	return t.conn.Exec(`UPDATE reads SET unread = max(unread + $5 - sequence + $6, 0), sequence = $5
+		WHERE app = $1 AND channel = $2 AND last_read < $3 AND user != $4 AND unread >= 0`,
+		t.app, c.key, createdAt, author, c.sequence, by)
 }
 
 // bulkFrom is from how many messages on a batch is one of a bulk load.
@@ -74,6 +107,14 @@ func (t *tx) resolve(m *chat.Message) (err error) {
 		}
 		t.keys.Mentioned = append(t.keys.Mentioned, key)
 	}
+	t.keys.Restricted = t.keys.Restricted[:0]
+	for _, id := range m.RestrictedVisibility {
+		key, err := t.user(id)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		t.keys.Restricted = append(t.keys.Restricted, key)
+	}
 	t.keys.PinnedBy, err = t.user(m.PinnedBy)
 	return err
 }
@@ -104,7 +145,7 @@ func (t *tx) putMessage(m *chat.Message, keep bool) (isNew bool, err error) {
 	s.BindInt(3, int64(m.CreatedAt))
 	s.BindText(4, m.ID)
 	s.BindInt(5, t.keys.User)
-	s.BindInt(6, kindOf(m.Type))
+	s.BindInt(6, kindOf(m))
 	s.BindInt(7, int64(m.DeletedAt))
 	bindOptional(s, 8, m.ParentID)
 	bindOptional(s, 9, m.QuotedMessageID)
@@ -195,7 +236,7 @@ func (t *tx) replaceMessage(m *chat.Message, c *channelState, stored, pin []byte
 	}
 	return t.conn.Exec(`UPDATE messages SET channel = $2, created_at = $3, user = $5, kind = $6, deleted_at = $7, parent = $8,
 		quoted = $9, body = $10, pin = $11 WHERE app = $1 AND id = $4`,
-		t.app, c.key, m.CreatedAt, m.ID, t.keys.User, kindOf(m.Type), m.DeletedAt, null(m.ParentID), null(m.QuotedMessageID), stored, pin)
+		t.app, c.key, m.CreatedAt, m.ID, t.keys.User, kindOf(m), m.DeletedAt, null(m.ParentID), null(m.QuotedMessageID), stored, pin)
 }
 
 func null(s string) any {

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 
 	"hansard/internal/chat"
 	"hansard/internal/store"
@@ -93,6 +95,18 @@ func (r *reader) Channels(after string, fn func(*store.ChannelRow) error) error 
 		})
 }
 
+func (r *reader) ChannelsOf(user int64, fn func(*store.ChannelRow) error) error {
+	return r.conn.Query(`SELECT `+channelColumns+` FROM channels
+		WHERE app = $1 AND key IN (SELECT channel FROM members WHERE app = $1 AND user = $2) ORDER BY cid`, []any{r.app, user},
+		func(s *lite.Stmt) error {
+			row, _, err := scanChannel(s)
+			if err != nil {
+				return err
+			}
+			return fn(&row)
+		})
+}
+
 func (r *reader) Members(channel int64, fn func(*store.MemberRow) error) error {
 	var row store.MemberRow
 	return r.conn.Query(`SELECT m.user, m.body FROM members m JOIN users u ON u.key = m.user
@@ -110,30 +124,50 @@ func (r *reader) Member(channel, user int64) (row store.MemberRow, err error) {
 	return row, err
 }
 
-func (r *reader) Reads(channel int64, fn func(*store.ReadRow) error) error {
-	var row store.ReadRow
-	return r.conn.Query(`SELECT r.user, u.id, r.last_read, r.last_message_id, max(r.unread, 0) + c.sequence - r.sequence
-		FROM reads r JOIN users u ON u.key = r.user JOIN channels c ON c.key = r.channel
-		WHERE r.app = $1 AND r.channel = $2 ORDER BY u.id`, []any{r.app, channel},
-		func(s *lite.Stmt) error {
-			row = store.ReadRow{User: s.Int(0), Read: chat.Read{
-				UserID: s.Text(1), LastRead: s.Time(2), LastReadMessageID: s.Text(3), Unread: int(s.Int(4)),
-			}}
-			return fn(&row)
-		})
+const selectReads = `SELECT r.user, u.id, r.last_read, r.last_message_id, max(r.unread, 0) + c.sequence - r.sequence
+	FROM reads r JOIN users u ON u.key = r.user JOIN channels c ON c.key = r.channel WHERE r.app = $1 AND r.channel = $2`
+
+func scanRead(s *lite.Stmt) store.ReadRow {
+	return store.ReadRow{User: s.Int(0), Read: chat.Read{
+		UserID: s.Text(1), LastRead: s.Time(2), LastReadMessageID: s.Text(3), Unread: int(s.Int(4)),
+	}}
 }
 
-const messageColumns = `channel, created_at, id, user, kind, deleted_at, quoted, body, reactions, thread, pin`
+func (r *reader) Reads(channel int64, fn func(*store.ReadRow) error) error {
+	var row store.ReadRow
+	return r.conn.Query(selectReads+` ORDER BY u.id`, []any{r.app, channel}, func(s *lite.Stmt) error {
+		row = scanRead(s)
+		return fn(&row)
+	})
+}
 
+func (r *reader) Read(channel, user int64) (row store.ReadRow, err error) {
+	err = r.one("read state", selectReads+` AND r.user = $3`, []any{r.app, channel, user},
+		func(s *lite.Stmt) { row = scanRead(s) })
+	return row, err
+}
+
+const messageColumns = `m.channel, m.created_at, m.id, m.user, m.kind, m.deleted_at, m.quoted, m.body, m.reactions, m.thread, m.pin,
+	m.parent IS NOT NULL`
+
+// The column kind: what a message is, and flags.
 var kinds = [...]string{chat.Regular, chat.Reply, chat.System}
 
-func kindOf(typ string) int64 {
-	for i, k := range kinds {
-		if k == typ {
-			return int64(i)
-		}
+const (
+	kindMask   = 3
+	kindSilent = 4
+	kindShown  = 8 // a reply that its channel shows
+)
+
+func kindOf(m *chat.Message) int64 {
+	kind := int64(max(slices.Index(kinds[:], m.Type), 0))
+	if m.Silent {
+		kind |= kindSilent
 	}
-	return 0
+	if m.ParentID != "" && m.ShowInChannel {
+		kind |= kindShown
+	}
+	return kind
 }
 
 // scanMessage leaves the row's bytes where SQLite keeps them.
@@ -142,7 +176,10 @@ func scanMessage(s *lite.Stmt, row *store.MessageRow) {
 	row.CreatedAt = s.Time(1)
 	row.ID = s.Bytes(2)
 	row.User = s.Int(3)
-	row.Type = kinds[uint(s.Int(4))%uint(len(kinds))]
+	kind := s.Int(4)
+	row.Type = kinds[uint(kind&kindMask)%uint(len(kinds))]
+	row.Silent = kind&kindSilent != 0
+	row.InThread = kind&kindShown == 0 && s.Bool(11)
 	row.DeletedAt = s.Time(5)
 	row.QuotedID = s.Bytes(6)
 	row.Body = s.Bytes(7)
@@ -163,25 +200,52 @@ func copyMessage(s *lite.Stmt) store.MessageRow {
 }
 
 func (r *reader) Message(id string) (row store.MessageRow, err error) {
-	err = r.one("message "+id, `SELECT `+messageColumns+` FROM messages WHERE app = $1 AND id = $2`, []any{r.app, id},
+	err = r.one("message "+id, `SELECT `+messageColumns+` FROM messages m WHERE app = $1 AND id = $2`, []any{r.app, id},
 		func(s *lite.Stmt) { row = copyMessage(s) })
 	return row, err
 }
 
 func (r *reader) Messages(q store.MessageRange, fn func(*store.MessageRow) error) error {
-	until := q.Until
-	if until == 0 {
-		until = 1<<63 - 1
-	}
-	sql := `SELECT ` + messageColumns + ` FROM messages
-		WHERE app = $1 AND channel = $2 AND created_at >= $3 AND created_at < $4 ORDER BY created_at, id`
-	args := []any{r.app, q.Channel, q.Since, until}
-	if q.AfterID != "" && q.AfterTime >= q.Since {
-		sql = `SELECT ` + messageColumns + ` FROM messages
-			WHERE app = $1 AND channel = $2 AND (created_at, id) > ($3, $5) AND created_at < $4 ORDER BY created_at, id`
-		args = []any{r.app, q.Channel, q.AfterTime, until, q.AfterID}
-	}
+	sql, args := inRange(`SELECT `+messageColumns+` FROM messages m WHERE m.app = $1 AND m.channel = $2`, []any{r.app, q.Channel}, "m", &q)
 	return r.messages(sql, args, fn)
+}
+
+func (r *reader) Replies(parent string, q store.MessageRange, fn func(*store.MessageRow) error) error {
+	sql, args := inRange(`SELECT `+messageColumns+` FROM replies r JOIN messages m ON m.app = r.app AND m.id = r.id
+		WHERE r.app = $1 AND r.parent = $2`, []any{r.app, parent}, "r", &q)
+	return r.messages(sql, args, fn)
+}
+
+// inRange narrows a query down to a range of a table whose key is created_at
+// and id. Only what is given becomes part of the text, so that each bound is
+// one that the key can be searched by.
+func inRange(sql string, args []any, table string, q *store.MessageRange) (string, []any) {
+	arg := func(v any) string {
+		args = append(args, v)
+		return "$" + strconv.Itoa(len(args))
+	}
+	key := "(" + table + ".created_at, " + table + ".id)"
+	switch {
+	case q.AfterID != "" && q.AfterTime >= q.Since:
+		sql += ` AND ` + key + ` > (` + arg(q.AfterTime) + `, ` + arg(q.AfterID) + `)`
+	default:
+		sql += ` AND ` + table + `.created_at >= ` + arg(q.Since)
+	}
+	switch {
+	case q.BeforeID != "" && (q.Until == 0 || q.BeforeTime < q.Until):
+		sql += ` AND ` + key + ` < (` + arg(q.BeforeTime) + `, ` + arg(q.BeforeID) + `)`
+	case q.Until != 0:
+		sql += ` AND ` + table + `.created_at < ` + arg(q.Until)
+	}
+	if q.Newest {
+		return sql + ` ORDER BY ` + table + `.created_at DESC, ` + table + `.id DESC`, args
+	}
+	return sql + ` ORDER BY ` + table + `.created_at, ` + table + `.id`, args
+}
+
+func (r *reader) Pinned(channel int64, fn func(*store.MessageRow) error) error {
+	return r.messages(`SELECT `+messageColumns+` FROM messages m INDEXED BY messages_pinned
+		WHERE app = $1 AND channel = $2 AND pin IS NOT NULL ORDER BY created_at DESC, id DESC`, []any{r.app, channel}, fn)
 }
 
 func (r *reader) messages(sql string, args []any, fn func(*store.MessageRow) error) error {
@@ -193,7 +257,7 @@ func (r *reader) messages(sql string, args []any, fn func(*store.MessageRow) err
 }
 
 func (r *reader) UserMessages(user int64, fn func(*store.MessageRow) error) error {
-	return r.messages(`SELECT `+messageColumns+` FROM messages INDEXED BY messages_by_user
+	return r.messages(`SELECT `+messageColumns+` FROM messages m INDEXED BY messages_by_user
 		WHERE app = $1 AND user = $2 ORDER BY created_at, id`, []any{r.app, user}, fn)
 }
 
@@ -246,4 +310,12 @@ func (r *reader) UserCalls(user int64, fn func(*store.CallRow) error) error {
 			row = store.CallRow{CID: s.Text(0), CreatedAt: s.Time(1), Body: s.Bytes(2)}
 			return fn(&row)
 		})
+}
+
+func (r *reader) Calls(fn func(*store.CallRow) error) error {
+	var row store.CallRow
+	return r.conn.Query(`SELECT cid, created_at, body FROM calls WHERE app = $1 ORDER BY cid`, []any{r.app}, func(s *lite.Stmt) error {
+		row = store.CallRow{CID: s.Text(0), CreatedAt: s.Time(1), Body: s.Bytes(2)}
+		return fn(&row)
+	})
 }

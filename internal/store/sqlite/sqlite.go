@@ -100,9 +100,10 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	// FULL makes each commit durable, also when the power fails. The cache is
-	// what random inserts into the indexes live from.
+	// what random inserts into the indexes live from. What is deleted is written
+	// over: a hard delete must leave nothing in the file.
 	err = conn.Script(`PRAGMA synchronous = FULL; PRAGMA cache_size = -24576;
-		PRAGMA journal_size_limit = 67108864;` + checkpointLive)
+		PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON;` + checkpointLive)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

@@ -118,6 +118,41 @@ func (t *tx) Reads(channel int64, fn func(*store.ReadRow) error) error {
 	return t.reader.Reads(channel, fn)
 }
 
+func (t *tx) Replies(parent string, r store.MessageRange, fn func(*store.MessageRow) error) error {
+	if err := t.flush(); err != nil {
+		return err
+	}
+	return t.reader.Replies(parent, r, fn)
+}
+
+func (t *tx) Pinned(channel int64, fn func(*store.MessageRow) error) error {
+	if err := t.flush(); err != nil {
+		return err
+	}
+	return t.reader.Pinned(channel, fn)
+}
+
+func (t *tx) ChannelsOf(user int64, fn func(*store.ChannelRow) error) error {
+	if err := t.flush(); err != nil {
+		return err
+	}
+	return t.reader.ChannelsOf(user, fn)
+}
+
+func (t *tx) Channels(after string, fn func(*store.ChannelRow) error) error {
+	if err := t.flush(); err != nil {
+		return err
+	}
+	return t.reader.Channels(after, fn)
+}
+
+func (t *tx) Read(channel, user int64) (store.ReadRow, error) {
+	if err := t.flush(); err != nil {
+		return store.ReadRow{}, err
+	}
+	return t.reader.Read(channel, user)
+}
+
 // maxKnownUsers bounds the keys a transaction remembers.
 const maxKnownUsers = 1 << 16
 
@@ -323,7 +358,7 @@ func (t *tx) CountUnread(channel int64) error {
 	sortBySince(order, func(r *reader) chat.Time { return r.since })
 	seen := 0
 	err = t.conn.Query(`SELECT created_at, user FROM messages WHERE app = $1 AND channel = $2 AND created_at > $3
-		AND created_at >= (SELECT truncated_at FROM channels WHERE key = $2 AND app = $1) AND deleted_at = 0
+		AND created_at >= (SELECT truncated_at FROM channels WHERE key = $2 AND app = $1) AND deleted_at = 0 AND kind & 4 = 0
 		ORDER BY created_at DESC`, []any{t.app, channel, from},
 		func(s *lite.Stmt) error {
 			at := s.Time(0)
@@ -351,6 +386,18 @@ func (t *tx) CountUnread(channel int64) error {
 		}
 	}
 	return nil
+}
+
+func (t *tx) RecountUnread(channel int64) error {
+	c, err := t.channelByKey(channel)
+	if err != nil {
+		return err
+	}
+	err = t.conn.Exec(`UPDATE reads SET unread = -1, sequence = $3 WHERE app = $1 AND channel = $2`, t.app, channel, c.sequence)
+	if err != nil {
+		return err
+	}
+	return t.CountUnread(channel)
 }
 
 func (t *tx) PutCall(c *chat.Call) error {

@@ -1,0 +1,3 @@
+package server
+
+func (s *Server) callOperations() []operation { return nil }
