@@ -148,7 +148,7 @@ func TestConcurrentSends(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			for j := range 10 {
-				_, err := f.live.SendMessage(context.Background(), f.app, "messaging", "general",
+				_, err := f.live.SendMessage(context.Background(), f.app, "messaging", "general", nil,
 					fmt.Appendf(nil, `{"message":{"id":"m-%d-%d","text":"x","user_id":"ann"}}`, i, j))
 				if err != nil {
 					t.Error(err)
