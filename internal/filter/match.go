@@ -1,44 +1,10 @@
 package filter
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 
-	"hansard/internal/chat"
+	"github.com/go-json-experiment/json/jsontext"
 )
-
-// Value is what a field of an object holds. The zero Value is a field that is
-// not there.
-type Value struct {
-	given bool
-	s     string
-	n     int64
-	has   func(string) (bool, error)
-}
-
-// StringValue is a string; "" counts as not there.
-func StringValue(s string) Value { return Value{given: s != "", s: s} }
-
-// BoolValue is a truth value.
-func BoolValue(b bool) Value {
-	v := Value{given: true}
-	if b {
-		v.n = 1
-	}
-	return v
-}
-
-// IntValue is a number.
-func IntValue(n int64) Value { return Value{given: true, n: n} }
-
-// TimeValue is an instant; one that is not set counts as not there.
-func TimeValue(t chat.Time) Value { return Value{given: t != 0, n: int64(t)} }
-
-// SetValue is a set of n strings that is asked for one at a time.
-func SetValue(n int, has func(string) (bool, error)) Value {
-	return Value{given: n > 0, n: int64(n), has: has}
-}
 
 // Match reports whether an object is meant. get gives its fields, and is asked
 // only for those that matter; its errors end the matching.
@@ -75,22 +41,26 @@ func (n *node) match(get func(field string) (Value, error)) (bool, error) {
 
 func (n *node) compare(v Value) (bool, error) {
 	if n.op == "$exists" {
-		return v.given == (n.operands[0].n == 1), nil
+		return (v.is != nothing) == (n.operands[0].n == 1), nil
 	}
 	if n.kind == Set {
-		return n.contains(v)
+		return n.holds(v)
 	}
-	equal := func(o operand) bool { return v.given && n.order(v, o) == 0 }
 	switch n.op {
 	case "$eq", "$in":
-		return slices.ContainsFunc(n.operands, equal), nil
+		return n.among(v), nil
 	case "$ne", "$nin":
-		return !slices.ContainsFunc(n.operands, equal), nil
+		return !n.among(v), nil
+	case "$autocomplete", "$q":
+		return v.is == text && n.words.begin(v.s), nil
+	case "$contains":
+		return v.is == list && n.listed(v.json), nil
 	}
-	if !v.given {
+	o := n.operands[0]
+	if v.is != o.is {
 		return false, nil
 	}
-	c := n.order(v, n.operands[0])
+	c := order(v, o)
 	switch n.op {
 	case "$gt":
 		return c > 0, nil
@@ -103,25 +73,30 @@ func (n *node) compare(v Value) (bool, error) {
 	}
 }
 
-func (n *node) order(v Value, o operand) int {
-	if n.kind == String {
-		return strings.Compare(v.s, o.s)
-	}
-	return cmp.Compare(v.n, o.n)
+// among reports whether v is one of the operands, which are sorted.
+func (n *node) among(v Value) bool {
+	_, found := slices.BinarySearchFunc(n.operands, v, order)
+	return found
 }
 
-// contains compares a set: $in with any of the operands, $eq with exactly
-// them, $nin with none.
-func (n *node) contains(v Value) (bool, error) {
-	distinct := map[string]struct{}{}
+// listed reports whether one of the operands is in a JSON list.
+func (n *node) listed(raw []byte) bool {
+	found := false
+	// What is known to be well-formed gives no error.
+	_ = elements(raw, func(v jsontext.Value) error {
+		found = found || n.among(JSONValue(v))
+		return nil
+	})
+	return found
+}
+
+// holds compares a set: $in and $contains with any of the operands, $eq with
+// exactly them, $nin with none.
+func (n *node) holds(v Value) (bool, error) {
 	hits := 0
 	for _, o := range n.operands {
-		if _, seen := distinct[o.s]; seen {
-			continue
-		}
-		distinct[o.s] = struct{}{}
-		if !v.given {
-			continue
+		if v.is != set {
+			break
 		}
 		ok, err := v.has(o.s)
 		if err != nil {
@@ -135,11 +110,55 @@ func (n *node) contains(v Value) (bool, error) {
 		}
 	}
 	switch n.op {
-	case "$in":
+	case "$in", "$contains":
 		return hits > 0, nil
 	case "$nin":
 		return hits == 0, nil
 	default:
-		return hits == len(distinct) && int64(hits) == v.n, nil
+		return hits == len(n.operands) && int64(hits) == v.n, nil
 	}
+}
+
+// Equals gives strings of which every object that is meant has one in the given
+// field, or, if the field is a set, holds at least one. They are sorted and
+// distinct; none means that no object is meant at all. It is for finding the
+// objects by an index: they still have to be matched. ok tells whether the
+// filter says any such thing.
+func (f *Filter) Equals(field string) (values []string, ok bool) {
+	shortest := func(v []string, given bool) {
+		if given && (!ok || len(v) < len(values)) {
+			values, ok = v, true
+		}
+	}
+	for i := range f.all {
+		n := &f.all[i]
+		switch {
+		case n.op == "$and":
+			for j := range n.children {
+				shortest(n.children[j].Equals(field))
+			}
+		case n.field == field:
+			shortest(n.equals())
+		}
+	}
+	return values, ok
+}
+
+func (n *node) equals() ([]string, bool) {
+	operands := n.operands
+	switch {
+	case n.op == "$in":
+	case n.op == "$eq" && len(operands) > 0, n.op == "$contains" && n.kind == Set:
+		operands = operands[:1] // a set that is equal to all of them holds the first
+	default:
+		return nil, false
+	}
+	values := make([]string, len(operands))
+	for i, o := range operands {
+		if o.is != text {
+			return nil, false
+		}
+		values[i] = o.s
+	}
+	return values, true
 }

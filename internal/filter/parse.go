@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +23,8 @@ const (
 	Bool
 	Int
 	Time
-	Set // of strings, such as the members of a channel
+	Set  // of strings, such as the members of a channel
+	JSON // any value of JSON, such as a custom field
 )
 
 // Bounds on one filter: enough for what people write, little enough that none
@@ -31,6 +33,9 @@ const (
 	maxDepth    = 16
 	maxOperands = 1000
 	maxClauses  = 200
+	maxName     = 255  // bytes in the name of a custom field
+	maxSteps    = 16   // dots in it
+	maxNumber   = 1000 // bytes in a number, and digits before or after its point
 )
 
 // Filter is a parsed filter. The zero value, like the filter {}, means every
@@ -45,25 +50,51 @@ type node struct {
 	children []Filter
 	field    string
 	kind     Kind
-	operands []operand
+	operands []Value // sorted and distinct
+	words    words   // instead, of a search
 }
 
-// operand is a value to compare with, in the form its field's kind needs.
-type operand struct {
-	s string
-	n int64 // a number, a time in µs, or 0 and 1 for false and true
+// Options say what a filter or a sort may ask for.
+type Options struct {
+	// Fields are the built-in fields.
+	Fields map[string]Kind
+	// Custom takes every other name for a custom field of kind JSON. Otherwise
+	// it is a mistake.
+	Custom bool
 }
 
 // parser reads a filter over certain fields.
 type parser struct {
-	fields  map[string]Kind
+	Options
+	basic   bool // only the operators of exports
 	clauses int
 }
 
-// Parse reads a filter over the given fields. Its errors name field and
-// operator.
+// Parse reads a filter over the given fields, with the operators of exports
+// (contract section 11). Its errors name field and operator.
 func Parse(raw []byte, fields map[string]Kind) (*Filter, error) {
-	p := &parser{fields: fields}
+	p := &parser{Options: Options{Fields: fields}, basic: true}
+	return p.parse(raw)
+}
+
+// ParseWith reads a filter with the operators of the data API: those of Parse;
+// $autocomplete and $q for strings, $contains for sets and for lists in custom
+// fields; null is what is not there. No filter, and null, mean every object. Its
+// errors name field and operator.
+//
+// Search is for words: each one looked for must begin a word of the string, in
+// capitals or not.
+func ParseWith(raw []byte, options Options) (*Filter, error) {
+	if absent(raw) {
+		return &Filter{}, nil
+	}
+	p := &parser{Options: options}
+	return p.parse(raw)
+}
+
+func absent(raw []byte) bool { return len(raw) == 0 || string(bytes.TrimSpace(raw)) == "null" }
+
+func (p *parser) parse(raw []byte) (*Filter, error) {
 	if !jsontext.Value(raw).IsValid() {
 		return nil, errors.New("is not valid JSON")
 	}
@@ -171,109 +202,177 @@ var operators = map[Kind][]string{
 	Int:    {"$eq", "$ne", "$in", "$nin", "$gt", "$gte", "$lt", "$lte", "$exists"},
 	Time:   {"$eq", "$ne", "$in", "$nin", "$gt", "$gte", "$lt", "$lte", "$exists"},
 	Set:    {"$eq", "$in", "$nin", "$exists"},
+	JSON:   {"$eq", "$ne", "$in", "$nin", "$gt", "$gte", "$lt", "$lte", "$exists"},
 }
 
-func (p *parser) field(name string, value jsontext.Value) ([]node, error) {
-	kind, ok := p.fields[name]
-	if !ok {
-		known := make([]string, 0, len(p.fields))
-		for f := range p.fields {
-			known = append(known, f)
-		}
-		slices.Sort(known)
-		return nil, fmt.Errorf("asks for the unknown field %s; the fields are %s", shown(name), strings.Join(known, ", "))
+// more are those that it takes where they are not of an export.
+var more = map[Kind][]string{
+	String: {"$autocomplete", "$q"},
+	Set:    {"$contains"},
+	JSON:   {"$autocomplete", "$q", "$contains"},
+}
+
+// lookUp finds a field by the name that a request gives it. label is how it
+// stands in errors.
+func (o Options) lookUp(given string) (name, label string, kind Kind, err error) {
+	if kind, ok := o.Fields[given]; ok {
+		return given, given, kind, nil
 	}
-	if value.Kind() != '{' {
-		n, err := p.compare(name, kind, "$eq", value)
-		return []node{n}, err
+	if !o.Custom {
+		known := slices.Sorted(maps.Keys(o.Fields))
+		return "", "", 0, fmt.Errorf("asks for the unknown field %s; the fields are %s", shown(given), strings.Join(known, ", "))
+	}
+	// Custom fields stand under "custom" in one of the dialects.
+	name = strings.TrimPrefix(given, "custom.")
+	if name == "" || len(name) > maxName || strings.Count(name, ".") > maxSteps {
+		return "", "", 0, fmt.Errorf("asks for the field %s; a name has 1 to %d bytes and at most %d dots", shown(given), maxName, maxSteps)
+	}
+	return name, shown(given), JSON, nil
+}
+
+func (p *parser) field(given string, value jsontext.Value) ([]node, error) {
+	name, label, kind, err := p.lookUp(given)
+	if err != nil {
+		return nil, err
 	}
 	var nodes []node
-	err := members(value, func(op string, operand jsontext.Value) error {
+	add := func(op string, operand jsontext.Value) error {
+		n := node{op: op, field: name, kind: kind}
+		err := p.compare(&n, label, operand)
+		nodes = append(nodes, n)
+		return err
+	}
+	if value.Kind() != '{' {
+		err := add("$eq", value)
+		return nodes, err
+	}
+	err = members(value, func(op string, operand jsontext.Value) error {
 		if p.clauses++; p.clauses > maxClauses {
 			return fmt.Errorf("has more than %d conditions", maxClauses)
 		}
-		n, err := p.compare(name, kind, op, operand)
-		nodes = append(nodes, n)
-		return err
+		return add(op, operand)
 	})
 	if err == nil && len(nodes) == 0 {
-		err = within(name, errors.New("needs an operator"))
+		err = within(label, errors.New("needs an operator"))
 	}
 	return nodes, err
 }
 
-func (p *parser) compare(field string, kind Kind, op string, value jsontext.Value) (node, error) {
-	n := node{op: op, field: field, kind: kind}
-	if !slices.Contains(operators[kind], op) {
-		return n, within(field, fmt.Errorf("does not take the operator %s; it takes %s", shown(op), strings.Join(operators[kind], " ")))
+// compare reads what n compares its field with.
+func (p *parser) compare(n *node, label string, value jsontext.Value) error {
+	op := n.op
+	takes := operators[n.kind]
+	if !p.basic {
+		takes = slices.Concat(takes, more[n.kind])
 	}
-	read := func(kind Kind) func(jsontext.Value) error {
-		return func(v jsontext.Value) error {
-			if len(n.operands) >= maxOperands {
-				return fmt.Errorf("takes at most %d values", maxOperands)
-			}
-			o, err := readOperand(kind, v)
-			n.operands = append(n.operands, o)
-			return err
+	if !slices.Contains(takes, op) {
+		return within(label, fmt.Errorf("does not take the operator %s; it takes %s", shown(op), strings.Join(takes, " ")))
+	}
+	read := func(kind Kind, v jsontext.Value) error {
+		if len(n.operands) >= maxOperands {
+			return fmt.Errorf("takes at most %d values", maxOperands)
 		}
+		o, err := readOperand(kind, op, v)
+		n.operands = append(n.operands, o)
+		return err
 	}
-	one := kind
-	if kind == Set {
-		one = String
-	}
+	null := !p.basic && value.Kind() == 'n'
 	var err error
 	switch {
+	case null && (op == "$eq" || op == "$ne"):
+		n.op, n.operands = "$exists", []Value{BoolValue(op == "$ne")}
 	case op == "$exists":
-		err = read(Bool)(value)
-	case op == "$in", op == "$nin", kind == Set && value.Kind() == '[':
-		err = elements(value, read(one))
+		err = read(Bool, value)
+	case op == "$autocomplete", op == "$q":
+		n.words, err = readWords(value)
+	case op == "$in", op == "$nin", op == "$eq" && n.kind == Set && value.Kind() == '[':
+		err = elements(value, func(v jsontext.Value) error { return read(n.kind, v) })
 	default:
-		err = read(one)(value)
+		err = read(n.kind, value)
 	}
 	if err != nil {
-		return n, within(field+" "+op, err)
+		return within(label+" "+op, err)
 	}
-	return n, nil
+	slices.SortFunc(n.operands, order)
+	n.operands = slices.CompactFunc(n.operands, func(a, b Value) bool { return order(a, b) == 0 })
+	return nil
 }
 
-func readOperand(kind Kind, v jsontext.Value) (o operand, err error) {
-	text := func() (string, error) {
-		if v.Kind() != '"' {
-			return "", errors.New("must be a string")
-		}
-		b, err := jsontext.AppendUnquote(nil, v)
-		return string(b), err
-	}
+// readOperand reads a value to compare with. "" and false are values like others
+// here; null is the zero Value.
+func readOperand(kind Kind, op string, v jsontext.Value) (o Value, err error) {
 	switch kind {
 	case Bool:
 		if v.Kind() != 't' && v.Kind() != 'f' {
 			return o, errors.New("must be true or false")
 		}
-		if v.Kind() == 't' {
-			o.n = 1
-		}
+		return BoolValue(v.Kind() == 't'), nil
 	case Int:
-		if o.n, err = strconv.ParseInt(string(v), 10, 64); err != nil {
+		n, err := strconv.ParseInt(string(v), 10, 64)
+		if err != nil {
 			return o, errors.New("must be a whole number")
 		}
+		return IntValue(n), nil
 	case Time:
-		if ns, err := strconv.ParseInt(string(v), 10, 64); err == nil { // the v2 dialect
-			if o.n = ns / 1000; !chat.Time(o.n).Valid() {
-				return o, errors.New("must be a time between 1970 and 9999")
-			}
-			return o, nil
-		}
-		s, err := text()
-		if err != nil {
-			return o, errors.New("must be a time")
-		}
-		t, err := chat.ParseTime(s)
-		if err != nil {
-			return o, err
-		}
-		o.n = int64(t)
-	case String, Set:
-		o.s, err = text()
+		t, err := readTime(v)
+		return Value{is: instant, n: int64(t)}, err
+	case JSON:
+		return readScalar(op, v)
+	default: // a string, or one of a set
+		s, err := readText(v)
+		return Value{is: text, s: s}, err
 	}
-	return o, err
+}
+
+func readText(v jsontext.Value) (string, error) {
+	if v.Kind() != '"' {
+		return "", errors.New("must be a string")
+	}
+	b, err := jsontext.AppendUnquote(nil, v)
+	return string(b), err
+}
+
+func readTime(v jsontext.Value) (chat.Time, error) {
+	if ns, err := strconv.ParseInt(string(v), 10, 64); err == nil { // the v2 dialect
+		t := chat.Time(ns / 1000)
+		if !t.Valid() {
+			return 0, errors.New("must be a time between 1970 and 9999")
+		}
+		return t, nil
+	}
+	s, err := readText(v)
+	if err != nil {
+		return 0, errors.New("must be a time")
+	}
+	return chat.ParseTime(s)
+}
+
+// readScalar reads what a custom field can be compared with by op.
+func readScalar(op string, v jsontext.Value) (Value, error) {
+	takes, want := `"0tf`, "must be a string, a number, true or false"
+	switch op {
+	case "$in", "$nin":
+		takes, want = `"0tfn`, "must be a string, a number, true, false or null"
+	case "$gt", "$gte", "$lt", "$lte":
+		takes, want = `"0`, "must be a string or a number"
+	}
+	if !strings.ContainsRune(takes, rune(v.Kind())) {
+		return Value{}, errors.New(want)
+	}
+	if v.Kind() == '0' && len(v) > maxNumber {
+		return Value{}, fmt.Errorf("must be a number of at most %d characters", maxNumber)
+	}
+	o := JSONValue(v)
+	if o.is == number && o.s != "" && (o.n > maxNumber || o.n < -maxNumber) {
+		return Value{}, fmt.Errorf("must be a number between -1e%d and 1e%[1]d, and not closer to 0 than 1e-%[1]d", maxNumber)
+	}
+	return o, nil
+}
+
+func readWords(v jsontext.Value) (words, error) {
+	s, err := readText(v)
+	if err != nil {
+		return nil, err
+	}
+	return splitWords(s)
 }
