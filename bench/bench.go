@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ type bench struct {
 	chat    *chatFile
 	work    string // a folder of its own
 	results results
+	copied  string // of the data folder, while something is measured that writes to it
 
 	app struct {
 		Key    string `json:"api_key"`
@@ -27,7 +29,8 @@ type bench struct {
 	}
 }
 
-func (b *bench) data() string { return filepath.Join(b.work, "data") }
+// data is the folder that servers run on.
+func (b *bench) data() string { return cmp.Or(b.copied, filepath.Join(b.work, "data")) }
 
 func (b *bench) run(ctx context.Context) error {
 	// Everything after the import needs what it has loaded, so it is always
@@ -53,11 +56,22 @@ func (b *bench) run(ctx context.Context) error {
 			}
 		}
 	}
-	if b.only.MatchString("requests") {
+	for _, m := range []struct {
+		name string
+		take func(context.Context) error
+	}{
+		{"requests", b.requests},
+		{sending, b.onCopy(b.sending)},
+		{sendingBeside, b.onCopy(b.sendingBeside)},
+		{readingBeside, b.onCopy(b.readingBeside)},
+	} {
+		if !b.only.MatchString(m.name) {
+			continue
+		}
 		for i := range b.repeat {
-			say("%s: requests %d of %d", b.chat.name, i+1, b.repeat)
-			if err := b.requests(ctx); err != nil {
-				return fmt.Errorf("requests: %w", err)
+			say("%s: %s %d of %d", b.chat.name, m.name, i+1, b.repeat)
+			if err := m.take(ctx); err != nil {
+				return fmt.Errorf("%s: %w", m.name, err)
 			}
 		}
 	}
@@ -101,9 +115,34 @@ func (b *bench) record(measure string, took time.Duration, messages, size int64,
 	}
 }
 
+// onCopy takes a measure that adds to the store on a copy of it: the next one
+// is to find what this one has found.
+func (b *bench) onCopy(take func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) (err error) {
+		original := b.data()
+		b.copied = filepath.Join(b.work, "copy")
+		defer func() {
+			err = errors.Join(err, os.RemoveAll(b.copied))
+			b.copied = ""
+		}()
+		if err := os.CopyFS(b.copied, os.DirFS(original)); err != nil {
+			return err
+		}
+		// What is still to be written to the disk would get in the way.
+		f, err := os.Open(filepath.Join(b.copied, "hansard.db"))
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+		return take(ctx)
+	}
+}
+
 // with runs fn with a server on the chat and a client of it.
-func (b *bench) with(ctx context.Context, fn func(*server, *client.Client) error) (err error) {
-	s, err := b.hansard.serve(ctx, b.data())
+func (b *bench) with(ctx context.Context, fn func(*server, *client.Client) error, settings ...string) (err error) {
+	s, err := b.hansard.serve(ctx, b.data(), settings...)
 	if err != nil {
 		return err
 	}

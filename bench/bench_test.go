@@ -4,9 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -122,9 +127,154 @@ func TestTable(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-sizes", "5"}, {"-sizes", "many"}, {"-repeat", "0"}, {"-only", "("}, {"more"}} {
+	for _, args := range [][]string{{"-sizes", "5"}, {"-sizes", "many"}, {"-repeat", "0"}, {"-only", "("}, {"-writes", "100"}, {"more"}} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("%q was taken", args)
 		}
+	}
+}
+
+func TestLiveMessages(t *testing.T) {
+	t.Parallel()
+	const n = 1003
+	dealt, err := liveMessages(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := liveMessages(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(dealt, again, cmp.AllowUnexported(outgoing{})); diff != "" {
+		t.Errorf("the second time (+) was not as the first:\n%s", diff)
+	}
+
+	all := map[string]bool{}
+	replies := 0
+	for c, mine := range dealt {
+		if len(mine) < n/clients {
+			t.Errorf("client %d has %d messages", c, len(mine))
+		}
+		sent := map[string]int{} // to channels
+		for _, m := range mine {
+			var d struct{ Message newMessage }
+			if err := json.Unmarshal(m.body, &d); err != nil {
+				t.Fatal(err)
+			}
+			if d.Message.ID != m.id || d.Message.Text == "" || all[m.id] {
+				t.Fatalf("message %s: %s", m.id, m.body)
+			}
+			for _, other := range []string{d.Message.ParentID, d.Message.QuotedID} {
+				if k, ok := sent[other]; other != "" && (!ok || k != m.channel) {
+					t.Fatalf("%s names %s, which its client has not sent to that channel before", m.id, other)
+				}
+			}
+			if d.Message.ParentID != "" {
+				replies++
+			}
+			all[m.id], sent[m.id] = true, m.channel
+		}
+	}
+	if len(all) != n || replies < n/20 {
+		t.Errorf("%d messages, %d of them replies", len(all), replies)
+	}
+}
+
+// TestWriting takes the measures of writing, of the built program.
+func TestWriting(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	binary, err := buildHansard(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := madeChat(t.Context(), dir, 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chat, err := examine("made", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := parse([]string{"-only", "sent", "-repeat", "2", "-writes", "163"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{options: o, hansard: program{path: binary}, chat: chat, work: filepath.Join(dir, "work")}
+	if err := b.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, s := range b.results {
+		if s.unit == "messages/s" || strings.HasPrefix(s.measure, "reads of") {
+			got[s.measure+", "+s.unit] = len(s.values)
+		}
+	}
+	want := map[string]int{
+		sending + ", messages/s": 2, sendingBeside + ", messages/s": 2, readingBeside + ", messages/s": 2,
+		"reads of a channel, alone, ms, p50": 2, "reads of a channel, alone, ms, p99": 2, "reads of a channel, alone, ms at most": 2,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("how often each was measured: want (-), got (+)\n%s", diff)
+	}
+	if left, _ := filepath.Glob(filepath.Join(b.work, "*")); !slices.Equal(left, []string{b.data()}) {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestLoadStops: one message that is refused is the end, and the error says
+// what the server said.
+func TestLoadStops(t *testing.T) {
+	t.Parallel()
+	var answered atomic.Int64
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/message") && answered.Add(1) > 50 {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"code":4,"message":"no more"}`)
+			return
+		}
+		w.WriteHeader(http.StatusCreated)
+	}))
+	defer api.Close()
+	b := &bench{}
+	b.app.Key, b.app.Secret = "key", "secret"
+	l, err := b.newLoad(t.Context(), api.URL, 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	first, err := l.send(t.Context(), 32)
+	if err != nil || first.messages != 32 || len(l.acknowledged) != 32 {
+		t.Fatalf("%d messages, %d acknowledged, %v", first.messages, len(l.acknowledged), err)
+	}
+	_, err = l.send(t.Context(), 168)
+	if err == nil || !strings.Contains(err.Error(), "400: no more") {
+		t.Errorf("got %v", err)
+	}
+	if n := len(l.acknowledged); n < 32 || n > 50 {
+		t.Errorf("%d of 50 acknowledged", n)
+	}
+}
+
+func TestHasMessages(t *testing.T) {
+	t.Parallel()
+	const a, b, c = `{"type":"channel","data":{"id":"c"}}` + "\n", `{"type":"message","data":{"id":"m1"}}` + "\n", `{"type":"message","data":{"id":"m2"}}` + "\n"
+	for _, test := range []struct{ name, file, fault string }{
+		{"all", a + b + c, ""},
+		{"one missing", a + c, "1 of 2"},
+		{"one twice", a + b + c + b, "m1"},
+		{"cut off", a + b + c[:20], "unexpected end"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "export.jsonl")
+			if err := os.WriteFile(path, []byte(test.file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			err := hasMessages(path, []string{"m1", "m2"})
+			if (err == nil) != (test.fault == "") || err != nil && !strings.Contains(err.Error(), test.fault) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

@@ -38,8 +38,17 @@ func (b *bench) exports() []exportKind {
 	}
 }
 
-// pollEvery is how often a task is looked at.
-const pollEvery = 5 * time.Millisecond
+// file is where a server keeps what it has exported.
+func (b *bench) file(r *client.Result) string {
+	return filepath.Join(b.data(), "files", filepath.FromSlash(r.Path))
+}
+
+// How often a task is looked at: for measuring it, and when it only runs
+// beside what is measured.
+const (
+	pollEvery   = 5 * time.Millisecond
+	pollLeisure = 50 * time.Millisecond
+)
 
 // longest bounds the wait for any one task.
 const longest = 30 * time.Minute
@@ -65,7 +74,7 @@ func (b *bench) export(ctx context.Context, e exportKind) error {
 		}
 		b.record(e.name, took, t.Result.Counts["messages"], t.Result.Size, used)
 
-		path := filepath.Join(b.data(), "files", filepath.FromSlash(t.Result.Path))
+		path := b.file(t.Result)
 		if !e.compressed {
 			floor, err := copyTime(ctx, path)
 			if err != nil {
@@ -79,9 +88,13 @@ func (b *bench) export(ctx context.Context, e exportKind) error {
 
 // until polls a task until its status is as wanted.
 func until(ctx context.Context, c *client.Client, id string, wanted func(client.Status) bool) (*client.Task, error) {
+	return untilEvery(ctx, pollEvery, c, id, wanted)
+}
+
+func untilEvery(ctx context.Context, pause time.Duration, c *client.Client, id string, wanted func(client.Status) bool) (*client.Task, error) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	tick := time.NewTicker(pollEvery)
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
 		t, err := c.Task(ctx, id)

@@ -78,16 +78,8 @@ func (r *ring) pick(rnd *rand.Rand) int { return r.ids[rnd.IntN(min(r.count, len
 
 // writeChat writes the chat with n messages in Stream's import format.
 func writeChat(ctx context.Context, w io.Writer, n int) error {
-	m := &maker{n: n, users: min(max(n/50, 200), 20_000), out: json.NewEncoder(w)}
-	m.rnd = rand.New(&m.pcg)
-	sum := 0.0
-	for k := range m.share {
-		sum += 1 / float64(k+1)
-		m.share[k] = sum
-	}
-	for k := range m.share {
-		m.share[k] /= sum
-	}
+	m := newMaker(n, min(max(n/50, 200), 20_000))
+	m.out = json.NewEncoder(w)
 	if err := errors.Join(m.writeUsers(), m.writeChannels(), m.writeMembers()); err != nil {
 		return err
 	}
@@ -104,6 +96,20 @@ func writeChat(ctx context.Context, w io.Writer, n int) error {
 	return nil
 }
 
+func newMaker(n, users int) *maker {
+	m := &maker{n: n, users: users}
+	m.rnd = rand.New(&m.pcg)
+	sum := 0.0
+	for k := range m.share {
+		sum += 1 / float64(k+1)
+		m.share[k] = sum
+	}
+	for k := range m.share {
+		m.share[k] /= sum
+	}
+	return m
+}
+
 // draw starts the random numbers of thing i of a kind.
 func (m *maker) draw(kind uint64, i int) *rand.Rand {
 	m.pcg.Seed(kind, uint64(i))
@@ -114,6 +120,7 @@ const (
 	aUser uint64 = iota + 1
 	aMessage
 	aReaction
+	aLive
 )
 
 type object = map[string]any
@@ -183,10 +190,10 @@ func userID(i int) string    { return fmt.Sprintf("user-%05d", i) }
 func channelID(k int) string { return fmt.Sprintf("room-%02d", k) }
 func messageID(i int) string { return fmt.Sprintf("message-%08d-7f3a", i) }
 
-// author draws a user; the first ones write most.
-func (m *maker) author(r *rand.Rand) string {
-	return userID(int(math.Pow(r.Float64(), 2) * float64(m.users)))
-}
+func (m *maker) author(r *rand.Rand) string { return userID(m.anybody(r)) }
+
+// anybody draws a user; the first ones write most.
+func (m *maker) anybody(r *rand.Rand) int { return int(math.Pow(r.Float64(), 2) * float64(m.users)) }
 
 func (m *maker) channel(r *rand.Rand) int {
 	x := r.Float64()
@@ -245,10 +252,7 @@ func (m *maker) writeMessage(i int) error {
 		d.Mentioned = []string{m.author(r)}
 	}
 	if r.IntN(12) == 0 {
-		d.Attachments = []object{{
-			"type": "image", "title": words[r.IntN(len(words))] + ".jpg", "image_url": fmt.Sprintf("https://cdn.example.com/i/%016x.jpg", r.Uint64()),
-			"file_size": r.IntN(5_000_000), "original_width": 1600, "original_height": 1200,
-		}}
+		d.Attachments = image(r)
 	}
 	if r.IntN(5) == 0 {
 		d.Priority, d.Labels = json.RawMessage("12345678901234567890"), []string{words[r.IntN(len(words))], "made"}
@@ -261,6 +265,13 @@ func (m *maker) writeMessage(i int) error {
 		d.DeletedAt = stamp(at + 4000)
 	}
 	return m.line("message", d)
+}
+
+func image(r *rand.Rand) []object {
+	return []object{{
+		"type": "image", "title": words[r.IntN(len(words))] + ".jpg", "image_url": fmt.Sprintf("https://cdn.example.com/i/%016x.jpg", r.Uint64()),
+		"file_size": r.IntN(5_000_000), "original_width": 1600, "original_height": 1200,
+	}}
 }
 
 func (m *maker) sentence(r *rand.Rand) string {

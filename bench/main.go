@@ -22,6 +22,7 @@ type options struct {
 	dir    string
 	binary string
 	repeat int
+	writes int
 	only   *regexp.Regexp
 }
 
@@ -109,6 +110,7 @@ func parse(args []string) (*options, error) {
 	f.StringVar(&o.dir, "dir", "", "keep the chats that are made in this folder, for the next time")
 	f.StringVar(&o.binary, "hansard", "", "measure this binary instead of building one")
 	f.IntVar(&o.repeat, "repeat", 5, "how often each measure is taken")
+	f.IntVar(&o.writes, "writes", 40_000, "how many messages are sent in each measure of writing")
 	only := f.String("only", "", "take only the measures that this regular expression matches")
 	if err := f.Parse(args); err != nil {
 		return nil, err
@@ -118,6 +120,9 @@ func parse(args []string) (*options, error) {
 	}
 	if o.repeat < 1 {
 		return nil, errors.New("-repeat must be at least 1")
+	}
+	if o.writes < 10*clients || o.writes > maxWrites {
+		return nil, fmt.Errorf("-writes must be from %d to %d", 10*clients, maxWrites)
 	}
 	for s := range strings.SplitSeq(*sizes, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(s))

@@ -87,20 +87,39 @@ func watchPeak(pid int, done <-chan struct{}) (peak int64) {
 	}
 }
 
+// watchSize looks at a file until done and returns how large it got.
+func watchSize(path string, done <-chan struct{}) (largest int64) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if info, err := os.Stat(path); err == nil {
+			largest = max(largest, info.Size())
+		}
+		select {
+		case <-done:
+			return largest
+		case <-tick.C:
+		}
+	}
+}
+
 // server is a running hansard serve.
 type server struct {
 	url    string
 	cmd    *exec.Cmd
 	ended  chan struct{}
 	err    error // once ended
+	killed bool
 	stderr *tail
 }
 
 // serve starts a server on a free port of this machine, without limits that
 // would get in the way of measuring.
-func (p program) serve(ctx context.Context, data string) (*server, error) {
-	cmd, stderr := p.command(ctx, "serve", "--listen", "127.0.0.1:0", "--data", data,
-		"--rate-limit", "0", "--max-channels", "0", "--max-users", "0", "--max-user-messages", "0")
+func (p program) serve(ctx context.Context, data string, more ...string) (*server, error) {
+	cmd, stderr := p.command(ctx, append([]string{
+		"serve", "--listen", "127.0.0.1:0", "--data", data,
+		"--rate-limit", "0", "--max-channels", "0", "--max-users", "0", "--max-user-messages", "0",
+	}, more...)...)
 	out, in := io.Pipe()
 	cmd.Stdout = in
 	if err := cmd.Start(); err != nil {
@@ -135,8 +154,21 @@ func (p program) serve(ctx context.Context, data string) (*server, error) {
 
 func (s *server) usage() (usage, bool) { return usageOf(s.cmd.Process.Pid) }
 
+// kill ends the server without giving it a chance to do anything more.
+func (s *server) kill() error {
+	if err := s.cmd.Process.Kill(); err != nil {
+		return fmt.Errorf("killing hansard serve: %w", err)
+	}
+	<-s.ended
+	s.killed = true
+	return nil
+}
+
 // stop asks the server to end and waits until it has.
 func (s *server) stop() error {
+	if s.killed {
+		return nil
+	}
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping hansard serve: %w", err)
 	}
