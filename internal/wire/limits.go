@@ -32,12 +32,16 @@ func CheckMessageLimits(m *chat.Message) error {
 // the live API (code 4); field names the object it belongs to. It fails with
 // an *Error.
 func CheckCustom(field string, c chat.Custom) error {
+	if customSize(c) > MaxCustomBytes {
+		return BadField(field, "must have at most %d bytes of custom data", MaxCustomBytes)
+	}
+	return nil
+}
+
+func customSize(c chat.Custom) int {
 	size := len("{}")
 	for _, f := range c {
 		size += len(f.Name) + len(f.Value) + len(`"":,`)
 	}
-	if size > MaxCustomBytes {
-		return BadField(field, "must have at most %d bytes of custom data", MaxCustomBytes)
-	}
-	return nil
+	return size
 }
