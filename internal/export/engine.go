@@ -76,6 +76,7 @@ func (s *Service) runChannels(ctx context.Context, a *task.Attempt) (result []by
 	if j.app, err = s.app(ctx, a.Task.App); err != nil {
 		return nil, err
 	}
+	defer s.pacer.begin()()
 	defer s.tidy(ctx, a.Task.ID, &err)
 	if err := j.plan(ctx); err != nil {
 		return nil, err
@@ -413,7 +414,7 @@ func (j *job) one(ctx context.Context, spec ChannelSpec) error {
 
 // progress gives what is called after each message.
 func (j *job) progress(ctx context.Context) func() error {
-	return progress(ctx, &j.counts, func(done int64) { j.tell(done, 0) })
+	return progress(ctx, &j.counts, j.pace(), func(done int64) { j.tell(done, 0) })
 }
 
 // tell reports how many messages are in the file. What is only spooled counts
@@ -430,12 +431,17 @@ func (j *job) tell(done int64, share float64) {
 // progress tells every so often how far an export is, and ends it when the
 // context does. Now and then it steps aside: an export keeps a core
 // busy for as long as it is let, and requests must not wait for that.
-func progress(ctx context.Context, counts *format.Counts, tell func(done int64)) func() error {
+func progress(ctx context.Context, counts *format.Counts, pace func(context.Context) error, tell func(done int64)) func() error {
 	return func() error {
 		if counts.Messages%64 != 0 {
 			return nil
 		}
 		runtime.Gosched()
+		if counts.Messages%256 == 0 {
+			if err := pace(ctx); err != nil {
+				return err
+			}
+		}
 		if counts.Messages%1024 != 0 {
 			return nil
 		}

@@ -38,6 +38,12 @@ type Service struct {
 	// is spooled, channel by channel, instead of written straight through
 	// from one snapshot of all; 0 means eight million.
 	SpoolAbove int64
+	// Busy says for how long, in all, the store has written for others in
+	// this process; exports step aside when that is much of the time. nil
+	// means that they never do.
+	Busy func() time.Duration
+
+	pacer pacer
 }
 
 // keyLife is how long an Idempotency-Key is remembered (contract section 3).

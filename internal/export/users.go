@@ -32,6 +32,7 @@ func (s *Service) runUsers(ctx context.Context, a *task.Attempt) (result []byte,
 	if err != nil {
 		return nil, err
 	}
+	defer s.pacer.begin()()
 	total, err := s.planUsers(ctx, app, r.UserIDs)
 	if err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func (s *Service) runUsers(ctx context.Context, a *task.Attempt) (result []byte,
 		return err
 	}}
 	m := manifest{Kind: "users", Version: V2, Format: JSON}
-	if m.AsOf, err = s.users(ctx, app, r.UserIDs, b, &m.Counts, progress(ctx, &m.Counts, func(done int64) {
+	if m.AsOf, err = s.users(ctx, app, r.UserIDs, b, &m.Counts, progress(ctx, &m.Counts, s.pace(), func(done int64) {
 		a.Progress(done, max(total, done))
 	})); err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hansard/internal/chat"
@@ -51,6 +52,8 @@ type Store struct {
 	// Of the writer's goroutine alone:
 	bulk    bool // the transaction that runs is a bulk load
 	longLog bool // the write-ahead log may get long
+
+	busy atomic.Int64 // see Busy, in ns
 
 	mu     sync.Mutex
 	closed bool

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"hansard/internal/store"
 	"hansard/internal/store/sqlite/lite"
@@ -103,12 +104,20 @@ func (s *Store) writer(c *lite.Conn) {
 				break more
 			}
 		}
+		began := time.Now()
 		s.commit(c, group)
+		if !s.bulk {
+			s.busy.Add(int64(time.Since(began)))
+		}
 		for _, w := range group {
 			close(w.done)
 		}
 	}
 }
+
+// Busy is for how long, in all, this process has written to the database, bulk
+// loads aside.
+func (s *Store) Busy() time.Duration { return time.Duration(s.busy.Load()) }
 
 // commit runs a group in one transaction. The failure of one undoes only its
 // own changes; the failure of the commit undoes all.
