@@ -88,8 +88,8 @@ func openBackend(ctx context.Context, s config.Settings, log *slog.Logger, missi
 	}
 	b.exports = &export.Service{
 		Store: b.store, Blob: b.blob, Scratch: b.scratch(), Version: buildInfo().Version, Logger: log,
-		Limits: export.Limits{Channels: s.MaxChannels, Users: s.MaxUsers, UserMessages: s.MaxUserMessages},
-		Busy:   b.store.Busy,
+		Limits:  export.Limits{Channels: s.MaxChannels, Users: s.MaxUsers, UserMessages: s.MaxUserMessages},
+		Writers: b.store.Writers,
 	}
 	b.imports = &importer.Service{Store: b.store, Blob: b.blob, Scratch: b.scratch(), Logger: log}
 	return b, nil

@@ -13,15 +13,13 @@ func TestRest(t *testing.T) {
 		exports int
 		want    time.Duration
 	}{
-		{0, 1, 0},
-		{idleLoad, 4, 0},
-		{(idleLoad + busyLoad) / 2, 1, 5500 * time.Microsecond},
-		{busyLoad, 1, 11 * work},
-		{1, 1, 11 * work},
-		{1, 2, 22 * work},
+		{0, 4, 0},
+		{0.5, 1, longest * work / 2},
+		{1, 1, longest * work},
+		{1, 2, 2 * longest * work},
 		{1, 100, maxRest},
 	} {
-		if got := rest(work, tt.load, tt.exports); (got - tt.want).Abs() > time.Microsecond {
+		if got := rest(work, tt.load, tt.exports); got != tt.want {
 			t.Errorf("load %v, %d exports: rest %v, want %v", tt.load, tt.exports, got, tt.want)
 		}
 	}
@@ -29,34 +27,31 @@ func TestRest(t *testing.T) {
 
 func TestLoad(t *testing.T) {
 	t.Parallel()
+	const tenth = 100 * time.Millisecond
 	var p pacer
 	end := p.begin()
-	now, busy := time.Unix(1000, 0), time.Hour
-	look := func(passed, wrote time.Duration) float64 {
-		now, busy = now.Add(passed), busy+wrote
-		load, exports := p.look(func() time.Duration { return busy }, now)
-		if exports != 1 {
-			t.Errorf("%d exports", exports)
-		}
-		return load
-	}
+	now, total := time.Unix(1000, 0), time.Hour
 	for i, step := range []struct {
 		passed, wrote time.Duration
+		log           int64
 		want          float64
 	}{
-		{0, 0, 0}, // the first look
-		{100 * time.Millisecond, 80 * time.Millisecond, 0.4},
-		{time.Millisecond, time.Millisecond, 0.4}, // too soon to look again
-		{99 * time.Millisecond, 79 * time.Millisecond, 0.6},
-		{100 * time.Millisecond, 0, 0.3},
-		{time.Minute, time.Minute, 0}, // long ago
+		{0, 0, 0, 0},           // the first look
+		{tenth, tenth, 0, 0.5}, // writing all the time: half of what is new, half of what was
+		{time.Millisecond, time.Millisecond, 0, 0.5}, // too soon to look again
+		{tenth, tenth, longLog, 0.75},
+		{tenth, tenth, fullLog, 0.375}, // no room left for the log
+		{tenth, idleLoad * tenth, 0, 0.1875},
+		{time.Minute, time.Minute, 0, 0.09375}, // nobody has looked for long
 	} {
-		if got := look(step.passed, step.wrote); got < step.want-0.001 || got > step.want+0.001 {
-			t.Errorf("look %d: load %v, want %v", i, got, step.want)
+		now, total = now.Add(step.passed), total+step.wrote
+		got, exports := p.look(func() (time.Duration, int64) { return total, step.log }, now)
+		if got < step.want-0.001 || got > step.want+0.001 || exports != 1 {
+			t.Errorf("look %d: load %v of %d exports, want %v of 1", i, got, exports, step.want)
 		}
 	}
 	end()
-	if _, exports := p.look(func() time.Duration { return busy }, now); exports != 0 {
+	if _, exports := p.look(func() (time.Duration, int64) { return total, 0 }, now); exports != 0 {
 		t.Errorf("%d exports are left", exports)
 	}
 }

@@ -38,10 +38,11 @@ type Service struct {
 	// is spooled, channel by channel, instead of written straight through
 	// from one snapshot of all; 0 means eight million.
 	SpoolAbove int64
-	// Busy says for how long, in all, the store has written for others in
-	// this process; exports step aside when that is much of the time. nil
-	// means that they never do.
-	Busy func() time.Duration
+	// Writers says for how long, in all, the store has written for others in
+	// this process, and how many bytes of log have piled up meanwhile. Exports
+	// step aside when others write much of the time, unless the log gets long.
+	// nil means that they never do.
+	Writers func() (wrote time.Duration, log int64)
 
 	pacer pacer
 }

@@ -53,7 +53,7 @@ type Store struct {
 	bulk    bool // the transaction that runs is a bulk load
 	longLog bool // the write-ahead log may get long
 
-	busy atomic.Int64 // see Busy, in ns
+	busy atomic.Int64 // see Writers, in ns
 
 	mu     sync.Mutex
 	closed bool

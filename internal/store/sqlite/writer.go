@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"hansard/internal/store"
@@ -115,9 +116,14 @@ func (s *Store) writer(c *lite.Conn) {
 	}
 }
 
-// Busy is for how long, in all, this process has written to the database, bulk
-// loads aside.
-func (s *Store) Busy() time.Duration { return time.Duration(s.busy.Load()) }
+// Writers says for how long, in all, this process has written to the database,
+// bulk loads aside, and how many bytes the write-ahead log has.
+func (s *Store) Writers() (wrote time.Duration, log int64) {
+	if info, err := os.Stat(s.path + "-wal"); err == nil {
+		log = info.Size()
+	}
+	return time.Duration(s.busy.Load()), log
+}
 
 // commit runs a group in one transaction. The failure of one undoes only its
 // own changes; the failure of the commit undoes all.
