@@ -41,7 +41,7 @@ func TestLoad(t *testing.T) {
 		{time.Millisecond, time.Millisecond, 0, 0.5}, // too soon to look again
 		{tenth, tenth, longLog, 0.75},
 		{tenth, tenth, fullLog, 0.375}, // no room left for the log
-		{tenth, idleLoad * tenth, 0, 0.1875},
+		{tenth, tenth / 20, 0, 0.1875},
 		{time.Minute, time.Minute, 0, 0.09375}, // nobody has looked for long
 	} {
 		now, total = now.Add(step.passed), total+step.wrote
