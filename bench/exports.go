@@ -18,9 +18,9 @@ type exportKind struct {
 }
 
 func (b *bench) exports() []exportKind {
-	var all []client.Channel
+	var all []client.ChannelWindow
 	for _, cid := range b.chat.cids {
-		all = append(all, client.Channel{CID: cid})
+		all = append(all, client.ChannelWindow{CID: cid})
 	}
 	channels := func(name string, r client.ChannelsRequest) exportKind {
 		r.Channels = all

@@ -37,7 +37,7 @@ func (b *bench) requests(ctx context.Context) error {
 func (b *bench) small() client.ChannelsRequest {
 	at := time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)
 	return client.ChannelsRequest{
-		Version: "v2", Channels: []client.Channel{{CID: b.chat.cids[len(b.chat.cids)-1], Since: &at, Until: &at}},
+		Version: "v2", Channels: []client.ChannelWindow{{CID: b.chat.cids[len(b.chat.cids)-1], Since: &at, Until: &at}},
 	}
 }
 
@@ -124,7 +124,7 @@ func drain(ctx context.Context, c *client.Client) error {
 	defer tick.Stop()
 	for _, status := range []client.Status{client.Waiting, client.Pending, client.Running} {
 		for {
-			ts, err := c.Tasks(ctx, client.TaskQuery{Status: status, Limit: 1})
+			ts, err := c.ListTasks(ctx, client.TaskQuery{Status: status, Limit: 1})
 			if err != nil {
 				return err
 			}

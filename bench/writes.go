@@ -193,7 +193,7 @@ func (b *bench) allThere(ctx context.Context, ids []string) error {
 	return b.with(ctx, func(_ *server, c *client.Client) error {
 		r := client.ChannelsRequest{Version: "v2"}
 		for k := range channels {
-			r.Channels = append(r.Channels, client.Channel{Type: "messaging", ID: liveChannel(k)})
+			r.Channels = append(r.Channels, client.ChannelWindow{Type: "messaging", ID: liveChannel(k)})
 		}
 		id, err := c.ExportChannels(ctx, r)
 		if err != nil {

@@ -24,7 +24,7 @@ func serve(t *testing.T, h http.HandlerFunc) *client.Client {
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	c, err := client.New(client.Options{
-		Server: s.URL + "/", APIKey: "shop", APISecret: "s3cret", HTTP: s.Client(), Poll: time.Millisecond, Patience: 50 * time.Millisecond,
+		Server: s.URL + "/", APIKey: "shop", APISecret: "s3cret", HTTP: s.Client(), Retries: -1, Poll: time.Millisecond, Patience: 50 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestRequestsAreSigned(t *testing.T) {
 		_, _ = fmt.Fprint(w, `{"task_id":"t1","duration":"1ms"}`)
 	})
 	id, err := c.ExportChannels(t.Context(), client.ChannelsRequest{
-		Channels: []client.Channel{{CID: "messaging:general"}}, Version: "v2", IdempotencyKey: "once",
+		Channels: []client.ChannelWindow{{CID: "messaging:general"}}, Version: "v2", IdempotencyKey: "once",
 	})
 	if err != nil || id != "t1" {
 		t.Errorf("got %q, %v", id, err)
@@ -138,14 +138,14 @@ func TestWait(t *testing.T) {
 		t.Parallel()
 		c := serve(t, answers(running, fault, limited, running, done))
 		var seen []int64
-		task, err := c.Wait(t.Context(), "t", func(t *client.Task) { seen = append(seen, t.Progress.Done) })
+		task, err := c.WaitForTask(t.Context(), "t", func(t *client.Task) { seen = append(seen, t.Progress.Done) })
 		if err != nil || task.Result == nil || task.Result.Counts["messages"] != 2 || fmt.Sprint(seen) != "[1 1 2]" {
 			t.Errorf("task %+v, err %v, seen %v", task, err, seen)
 		}
 	})
 	t.Run("UntilFailed", func(t *testing.T) {
 		t.Parallel()
-		task, err := serve(t, answers(running, failed)).Wait(t.Context(), "t", nil)
+		task, err := serve(t, answers(running, failed)).WaitForTask(t.Context(), "t", nil)
 		e, ok := errors.AsType[*client.TaskError](err)
 		if task == nil || !ok || e.Type != "TooManyMessages" {
 			t.Errorf("task %+v, err %v", task, err)
@@ -153,14 +153,14 @@ func TestWait(t *testing.T) {
 	})
 	t.Run("RefusedIsFinal", func(t *testing.T) {
 		t.Parallel()
-		_, err := serve(t, answers(`404 {"code":16,"message":"no such task","StatusCode":404}`)).Wait(t.Context(), "t", nil)
+		_, err := serve(t, answers(`404 {"code":16,"message":"no such task","StatusCode":404}`)).WaitForTask(t.Context(), "t", nil)
 		if e, ok := errors.AsType[*client.Error](err); !ok || e.Code != 16 {
 			t.Errorf("err %v", err)
 		}
 	})
 	t.Run("PatienceEnds", func(t *testing.T) {
 		t.Parallel()
-		_, err := serve(t, answers(fault)).Wait(t.Context(), "t", nil)
+		_, err := serve(t, answers(fault)).WaitForTask(t.Context(), "t", nil)
 		if e, ok := errors.AsType[*client.Error](err); !ok || e.Status != 503 {
 			t.Errorf("err %v", err)
 		}
@@ -169,7 +169,7 @@ func TestWait(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		c := serve(t, answers(running))
-		_, err := c.Wait(ctx, "t", func(*client.Task) { cancel() })
+		_, err := c.WaitForTask(ctx, "t", func(*client.Task) { cancel() })
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("err %v", err)
 		}
@@ -192,7 +192,7 @@ func TestDownload(t *testing.T) {
 		_, _ = fmt.Fprint(w, file)
 	}))
 	t.Cleanup(s.Close)
-	c, err := client.New(client.Options{Server: s.URL, APIKey: "k", APISecret: "s"})
+	c, err := client.New(client.Options{Server: s.URL, APIKey: "k", APISecret: "s", Retries: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestDownload(t *testing.T) {
 			t.Parallel()
 			var got bytes.Buffer
 			var last int64
-			err := c.Download(t.Context(), tt.result, &got, func(n int64) { last = n })
+			err := c.Download(t.Context(), &client.Task{Result: tt.result}, &got, func(n int64) { last = n })
 			switch {
 			case tt.want == "" && (err != nil || got.String() != file || last != int64(len(file))):
 				t.Errorf("err %v, got %q, progress %d", err, got.String(), last)

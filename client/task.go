@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
-	"net/url"
-	"strconv"
+	"iter"
 	"time"
 )
 
@@ -83,114 +81,160 @@ func (t *Task) UnmarshalJSON(b []byte) error {
 
 // Task returns a task; an unknown id gives an *Error of code 16.
 func (c *Client) Task(ctx context.Context, id string) (*Task, error) {
-	return c.task(ctx, http.MethodGet, id, "")
+	if err := checkTaskID(id); err != nil {
+		return nil, err
+	}
+	return call[Task](ctx, c, get("tasks", id))
 }
 
 // Cancel asks a task to stop and returns it as it is afterwards; a running one
 // may take a second or two.
 func (c *Client) Cancel(ctx context.Context, id string) (*Task, error) {
-	return c.task(ctx, http.MethodPost, id, "/cancel")
-}
-
-func (c *Client) task(ctx context.Context, method, id, action string) (*Task, error) {
-	if id == "" || len(id) > 64 {
-		return nil, errors.New("the task id must have 1 to 64 characters")
-	}
-	for _, r := range id { // it becomes part of a path
-		if r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
-			return nil, errors.New("the task id must be a UUID")
-		}
-	}
-	var t Task
-	if err := c.do(ctx, method, "/tasks/"+id+action, nil, nil, nil, &t); err != nil {
+	if err := checkTaskID(id); err != nil {
 		return nil, err
 	}
-	return &t, nil
+	return call[Task](ctx, c, repost(nil, "tasks", id, "cancel"))
+}
+
+func checkTaskID(id string) error {
+	if id == "" || len(id) > 64 {
+		return errors.New("the task id must have 1 to 64 characters")
+	}
+	for _, r := range id {
+		if r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+			return errors.New("the task id must be a UUID")
+		}
+	}
+	return nil
 }
 
 // TaskQuery says which tasks to list; the zero value lists the newest ones.
 type TaskQuery struct {
-	Status Status
-	Type   string
-	Limit  int
-	Offset int
+	Status Status `json:"status,omitempty"`
+	Type   string `json:"type,omitempty"`
+	// Limit is how many tasks a page has, up to 100.
+	Limit  int `json:"limit,omitempty"`
+	Offset int `json:"offset,omitempty"`
 }
 
-// Tasks lists tasks, newest first.
-func (c *Client) Tasks(ctx context.Context, q TaskQuery) ([]Task, error) {
-	query := url.Values{}
-	if q.Status != "" {
-		query.Set("status", string(q.Status))
-	}
-	if q.Type != "" {
-		query.Set("type", q.Type)
-	}
-	if q.Limit > 0 {
-		query.Set("limit", strconv.Itoa(q.Limit))
-	}
-	if q.Offset > 0 {
-		query.Set("offset", strconv.Itoa(q.Offset))
+// ListTasks returns one page of tasks, newest first.
+func (c *Client) ListTasks(ctx context.Context, q TaskQuery) ([]Task, error) {
+	r, err := get("tasks").with(q)
+	if err != nil {
+		return nil, err
 	}
 	var answer struct {
 		Tasks []Task `json:"tasks"`
 	}
-	err := c.do(ctx, http.MethodGet, "/tasks", query, nil, nil, &answer)
+	err = c.do(ctx, r, &answer)
 	return answer.Tasks, err
 }
 
-// Wait polls a task until it is final, calling seen, unless nil, with every
-// answer. It starts with short pauses, so that a small export is not waited
-// for longer than it takes, and bears with a server that is away for a while
-// (Options.Patience) and with rate limits.
+// Tasks goes through all tasks from q.Offset on, newest first, page by page. An
+// error comes last. Tasks that are made meanwhile are not seen; if tasks cease
+// to match q meanwhile, others may be passed over.
+func (c *Client) Tasks(ctx context.Context, q TaskQuery) iter.Seq2[*Task, error] {
+	return pages(q.Limit, q.Offset, func(limit, offset int) ([]Task, error) {
+		q.Limit, q.Offset = limit, offset
+		return c.ListTasks(ctx, q)
+	}, func(t *Task) string { return t.ID })
+}
+
+// maxPage is the largest page of a list.
+const maxPage = 100
+
+// pages goes through a list whose first entries may become more meanwhile: what
+// comes twice for that reason is passed over.
+func pages[T any](limit, offset int, fetch func(limit, offset int) ([]T, error), id func(*T) string) iter.Seq2[*T, error] {
+	if limit <= 0 || limit > maxPage {
+		limit = maxPage
+	}
+	return func(yield func(*T, error) bool) {
+		var before map[string]bool
+		// A page may be short although more follow, since the server leaves
+		// out what is past its retention. An empty one is the end.
+		for at := offset; ; at += limit {
+			page, err := fetch(limit, at)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(page) == 0 {
+				return
+			}
+			seen := make(map[string]bool, len(page))
+			for i := range page {
+				seen[id(&page[i])] = true
+				if !before[id(&page[i])] && !yield(&page[i], nil) {
+					return
+				}
+			}
+			before = seen
+		}
+	}
+}
+
+// WaitForTask polls a task until it is final, calling seen, unless nil, with
+// every answer. It starts with short pauses, so that a small export is not
+// waited for longer than it takes, and bears with a server that is away for a
+// while (Options.Patience) and with rate limits.
 //
 // A task that failed is returned with its TaskError as the error.
-func (c *Client) Wait(ctx context.Context, id string, seen func(*Task)) (*Task, error) {
+func (c *Client) WaitForTask(ctx context.Context, id string, seen func(*Task)) (*Task, error) {
+	if err := checkTaskID(id); err != nil {
+		return nil, err
+	}
+	t, err := poll(ctx, c, get("tasks", id), func(t *Task) bool {
+		if seen != nil {
+			seen(t)
+		}
+		return t.Status.Final()
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case t.Status == Failed && t.Error != nil:
+		return t, t.Error
+	case t.Status == Failed:
+		return t, errors.New("the task failed without saying why")
+	}
+	return t, nil
+}
+
+// poll performs a request again and again until done says that an answer is
+// the last.
+func poll[T any](ctx context.Context, c *Client, r *request, done func(*T) bool) (*T, error) {
+	r.patient = true
 	pause := min(20*time.Millisecond, c.poll)
 	var trouble time.Time // since when there is no good answer
 	for {
-		t, err := c.Task(ctx, id)
+		answer, err := call[T](ctx, c, r)
 		wait := pause
 		switch {
 		case err == nil:
 			trouble = time.Time{}
-			if seen != nil {
-				seen(t)
-			}
-			if t.Status == Failed && t.Error != nil {
-				return t, t.Error
-			}
-			if t.Status == Failed {
-				return t, errors.New("the task failed without saying why")
-			}
-			if t.Status == Completed {
-				return t, nil
+			if done(answer) {
+				return answer, nil
 			}
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		default:
-			if final(err) {
+			e, refused := errors.AsType[*Error](err)
+			if refused && !passes(err) {
 				return nil, err
 			}
 			if trouble.IsZero() {
-				trouble = time.Now()
-			} else if time.Since(trouble) > c.patience {
+				trouble = c.now()
+			} else if c.now().Sub(trouble) > c.patience {
 				return nil, err
 			}
-			if e, ok := errors.AsType[*Error](err); ok {
+			if refused {
 				wait = max(wait, min(e.RetryAfter, time.Minute))
 			}
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := c.sleep(ctx, wait); err != nil {
 			return nil, err
 		}
 		pause = min(2*pause, c.poll)
 	}
-}
-
-// final reports whether the server has said no, as opposed to saying nothing
-// or asking to come back later.
-func final(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.Status < http.StatusInternalServerError &&
-		e.Status != http.StatusTooManyRequests && e.Status != http.StatusRequestTimeout
 }

@@ -149,7 +149,7 @@ func (d *demo) exports(ctx context.Context) error {
 		return func() (string, error) {
 			r := client.ChannelsRequest{Version: version}
 			for _, cid := range sample.Channels() {
-				r.Channels = append(r.Channels, client.Channel{CID: cid})
+				r.Channels = append(r.Channels, client.ChannelWindow{CID: cid})
 			}
 			return c.ExportChannels(ctx, r)
 		}
@@ -179,7 +179,7 @@ func (d *demo) exports(ctx context.Context) error {
 			return fmt.Errorf("exporting %s: %w", e.label, err)
 		}
 		// Fetching it checks size and checksum, so a good demo means good files.
-		if err := c.Download(ctx, t.Result, io.Discard, nil); err != nil {
+		if err := c.Download(ctx, t, io.Discard, nil); err != nil {
 			return fmt.Errorf("exporting %s: %w", e.label, err)
 		}
 		d.done = append(d.done, demoExport{label: e.label, task: t, took: bar.Took()})
@@ -201,7 +201,7 @@ func (d *demo) table() error {
 
 // lines shows the links and the lines to try.
 func (d *demo) lines() error {
-	token, err := auth.Sign(d.app.Secret, auth.Claims{Server: true}, time.Now(), demoLife)
+	token, err := client.ServerToken(d.app.Secret, demoLife)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (m *Main) exportChannelsCommand(e *exportFlags) *cobra.Command {
 		Use:   "channels CID…",
 		Short: "Export channels, given by cid such as messaging:general, or by --filter",
 		RunE: func(cmd *cobra.Command, cids []string) error {
-			window := client.Channel{}
+			window := client.ChannelWindow{}
 			if err := errors.Join(timeFlag("since", since, &window.Since), timeFlag("until", until, &window.Until)); err != nil {
 				return err
 			}
@@ -155,7 +155,7 @@ func (m *Main) exportTo(ctx context.Context, x *exporter, e *exportFlags, what s
 	}
 	if manifest != nil {
 		err := manifest.save(ctx, func(w io.Writer) error {
-			b, err := x.Manifest(ctx, t.Result)
+			b, err := x.Manifest(ctx, t)
 			if err == nil {
 				_, err = w.Write(b)
 			}
@@ -166,7 +166,7 @@ func (m *Main) exportTo(ctx context.Context, x *exporter, e *exportFlags, what s
 		}
 	}
 	file.name(path.Base(t.Result.Path))
-	if err := file.save(ctx, func(w io.Writer) error { return x.Download(ctx, t.Result, w, nil) }); err != nil {
+	if err := file.save(ctx, func(w io.Writer) error { return x.Download(ctx, t, w, nil) }); err != nil {
 		return err
 	}
 	if file.std == nil {
@@ -229,7 +229,7 @@ func (m *Main) cancelLocal(ctx context.Context, x *exporter, id string) {
 	defer done()
 	t, err := x.Cancel(ctx, id)
 	if err == nil && !t.Status.Final() {
-		t, err = x.Wait(ctx, id, nil)
+		t, err = x.WaitForTask(ctx, id, nil)
 	}
 	switch {
 	case t == nil:

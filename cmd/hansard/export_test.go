@@ -33,7 +33,7 @@ func TestInterruptedLocalExport(t *testing.T) {
 	e.local.loader.Environ = func() []string { return []string{"HANSARD_DATA=" + data} }
 	var id string
 	err := m.export(ctx, e, "channels", func(ctx context.Context, c *client.Client) (_ string, err error) {
-		id, err = c.ExportChannels(ctx, client.ChannelsRequest{Channels: []client.Channel{{CID: "messaging:general"}}})
+		id, err = c.ExportChannels(ctx, client.ChannelsRequest{Channels: []client.ChannelWindow{{CID: "messaging:general"}}})
 		interrupt()
 		return id, err
 	})

@@ -19,7 +19,7 @@ func (m *Main) bars() *progress.Group {
 // stays where it is: the task has not failed.
 func follow(ctx context.Context, c *client.Client, id string, add func() *progress.Bar) (*client.Task, error) {
 	var bar *progress.Bar
-	t, err := c.Wait(ctx, id, func(t *client.Task) {
+	t, err := c.WaitForTask(ctx, id, func(t *client.Task) {
 		if bar == nil {
 			bar = add()
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"time"
 
 	"hansard/client"
 
@@ -47,6 +48,8 @@ func (r *remote) client() (*client.Client, error) {
 		Server:    first(r.server, os.Getenv("HANSARD_SERVER"), "http://127.0.0.1:3030"),
 		APIKey:    first(r.key, os.Getenv("HANSARD_API_KEY")),
 		APISecret: first(r.secret, os.Getenv("HANSARD_API_SECRET")),
+		// Somebody waits: what takes longer is better told than waited for.
+		RetryWait: 2 * time.Second,
 	}
 	if o.APIKey == "" || o.APISecret == "" {
 		return nil, usageError("say which app: --api-key and --api-secret, or HANSARD_API_KEY and HANSARD_API_SECRET")

@@ -52,7 +52,7 @@ func (m *Main) taskListCommand(r *remote, asJSON *bool) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			tasks, err := c.Tasks(cmd.Context(), q)
+			tasks, err := c.ListTasks(cmd.Context(), q)
 			if err != nil {
 				return explain(err)
 			}

@@ -6,15 +6,15 @@ import (
 	"os"
 	"time"
 
-	"hansard/internal/auth"
+	"hansard/client"
 	"hansard/internal/store"
 
 	"github.com/spf13/cobra"
 )
 
 func (m *Main) tokenCommand() *cobra.Command {
-	var claims auth.Claims
-	var key, secret string
+	var server bool
+	var user, key, secret string
 	var ttl time.Duration
 	c := &cobra.Command{
 		Use:   "token {--user ID | --server}",
@@ -24,15 +24,15 @@ HANSARD_API_SECRET, or out of the store in --data, by --api-key.`,
 		Args: noArgs,
 	}
 	f := c.Flags()
-	f.StringVar(&claims.UserID, "user", "", "a token of the user with this id")
-	f.BoolVar(&claims.Server, "server", false, "a server token, which every endpoint here needs")
+	f.StringVar(&user, "user", "", "a token of the user with this id")
+	f.BoolVar(&server, "server", false, "a server token, which every endpoint here needs")
 	f.StringVar(&secret, "api-secret", "", "the app's secret [HANSARD_API_SECRET]")
 	f.StringVar(&key, "api-key", "", "the app's key, to look up its secret in --data [HANSARD_API_KEY]")
 	f.DurationVar(&ttl, "ttl", 0, "how long the token is good, such as 1h; 0 is for ever")
 	data := bindSettings(c, "data")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		switch {
-		case claims.Server == (claims.UserID != ""):
+		case server == (user != ""):
 			return usageError("say whose token: --user ID or --server")
 		case ttl < 0:
 			return usageError("--ttl must not be negative")
@@ -56,7 +56,13 @@ HANSARD_API_SECRET, or out of the store in --data, by --api-key.`,
 				return err
 			}
 		}
-		token, err := auth.Sign(secret, claims, time.Now(), ttl)
+		var token string
+		var err error
+		if server {
+			token, err = client.ServerToken(secret, ttl)
+		} else {
+			token, err = client.UserToken(secret, user, ttl)
+		}
 		if err != nil {
 			return err
 		}
