@@ -41,7 +41,7 @@ var shapes = map[string]shape{
 	"reaction": {keys: keys(`message_id:string user_id:string user:user type:string score:int created_at:time
 		updated_at:time`)},
 	"call": {keys: keys(`type:string id:string cid:string created_by:user created_at:time updated_at:time starts_at?:time
-		ended_at?:time members:callmembers session?:object`)},
+		ended_at?:time deleted_at?:time members:callmembers session?:object`)},
 	"callmember": {keys: keys(`user_id:string role:string created_at:time`), closed: true},
 	"group":      {keys: keys(`count:int sum_scores:int first_reaction_at:time last_reaction_at:time`), closed: true},
 	"entry":      {keys: keys(`channel:channel messages:messages members:members read?:reads`), closed: true},

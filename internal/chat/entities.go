@@ -140,6 +140,9 @@ type CallMember struct {
 	UserID    string
 	Role      string
 	CreatedAt Time
+	// What exports leave out.
+	UpdatedAt Time
+	Custom    Custom
 }
 
 // Call is an audio or video call (contract section 5, call).
@@ -151,9 +154,25 @@ type Call struct {
 	UpdatedAt Time
 	StartsAt  Time
 	EndedAt   Time
+	DeletedAt Time // soft deletion
 	Members   []CallMember
 	Session   Raw // an object; its "participants" took part in the call
+	Settings  Raw // an object; exports leave it out
 	Custom    Custom
+}
+
+// Detailed reports whether c holds anything that exports leave out.
+func (c *Call) Detailed() bool {
+	if c.Settings != nil {
+		return true
+	}
+	for i := range c.Members {
+		m := &c.Members[i]
+		if m.UpdatedAt > m.CreatedAt || len(m.Custom) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // CID is the call's id across types: "type:id".

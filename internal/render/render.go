@@ -165,6 +165,14 @@ func (r *Renderer) Call(dst []byte, row *store.CallRow) ([]byte, error) {
 	return body.Append(dst, row.Body, &r.other)
 }
 
+// CallDetails appends a call with what exports leave out.
+func (r *Renderer) CallDetails(dst []byte, row *store.CallRow) ([]byte, error) {
+	if row.Details == nil {
+		return r.Call(dst, row)
+	}
+	return body.Append(dst, row.Details, &r.other)
+}
+
 // Message appends a message with its reactions, its thread and the message it
 // quotes.
 func (r *Renderer) Message(dst []byte, row *store.MessageRow) ([]byte, error) {

@@ -226,6 +226,7 @@ type CallRow struct {
 	CID       string
 	CreatedAt chat.Time
 	Body      []byte // the call object
+	Details   []byte // the same with what exports leave out; nil if there is no such thing
 }
 
 // MessageRange says which messages of a channel to read.

@@ -436,6 +436,16 @@ func AppendRead(dst []byte, r *chat.Read, user []byte) []byte {
 
 // BuildCall writes the body of a call. members are the keys of c.Members.
 func BuildCall(b *body.Builder, c *chat.Call, createdBy int64, members []int64) {
+	buildCall(b, c, createdBy, members, false)
+}
+
+// BuildCallDetails is BuildCall with what exports leave out: the settings, and
+// what there is to say of the members.
+func BuildCallDetails(b *body.Builder, c *chat.Call, createdBy int64, members []int64) {
+	buildCall(b, c, createdBy, members, true)
+}
+
+func buildCall(b *body.Builder, c *chat.Call, createdBy int64, members []int64, details bool) {
 	o := append(b.Open(), `{"type":`...)
 	o = AppendString(o, c.Type)
 	o = append(o, `,"id":`...)
@@ -450,8 +460,10 @@ func BuildCall(b *body.Builder, c *chat.Call, createdBy int64, members []int64) 
 	o = c.UpdatedAt.AppendJSON(o)
 	o = appendTime(o, `,"starts_at":`, c.StartsAt)
 	o = appendTime(o, `,"ended_at":`, c.EndedAt)
+	o = appendTime(o, `,"deleted_at":`, c.DeletedAt)
 	b.Lit(append(o, `,"members":[`...))
-	for i, m := range c.Members {
+	for i := range c.Members {
+		m := &c.Members[i]
 		o = b.Open()
 		if i > 0 {
 			o = append(o, ',')
@@ -462,12 +474,20 @@ func BuildCall(b *body.Builder, c *chat.Call, createdBy int64, members []int64) 
 		o = AppendString(o, m.Role)
 		o = append(o, `,"created_at":`...)
 		o = m.CreatedAt.AppendJSON(o)
+		if details {
+			o = appendTime(o, `,"updated_at":`, m.UpdatedAt)
+			o = AppendCustom(o, m.Custom)
+		}
 		b.Lit(append(o, '}'))
 	}
 	o = append(b.Open(), ']')
 	if c.Session != nil {
 		o = append(o, `,"session":`...)
 		o = append(o, c.Session...)
+	}
+	if details && c.Settings != nil {
+		o = append(o, `,"settings":`...)
+		o = append(o, c.Settings...)
 	}
 	o = AppendCustom(o, c.Custom)
 	b.Lit(append(o, '}'))

@@ -420,7 +420,8 @@ func TestCallRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := chat.Call{
 			Type: aType.Draw(t, "type"), ID: anID.Draw(t, "id"), CreatedBy: anID.Draw(t, "creator"), CreatedAt: aTime.Draw(t, "created"),
-			UpdatedAt: aTime.Draw(t, "updated"), StartsAt: noTime.Draw(t, "starts"), EndedAt: noTime.Draw(t, "ended"), Custom: customFields(t),
+			UpdatedAt: aTime.Draw(t, "updated"), StartsAt: noTime.Draw(t, "starts"), EndedAt: noTime.Draw(t, "ended"),
+			DeletedAt: noTime.Draw(t, "deleted"), Custom: customFields(t),
 		}
 		var p people
 		members := someIDs.Draw(t, "members")
@@ -439,5 +440,41 @@ func TestCallRoundTrip(t *testing.T) {
 		got, err := wire.DecodeCall(raw, nil)
 		same(t, raw, c, got, err)
 		same(t, raw, took, wire.Participants(got.Session), nil)
+		if c.Detailed() {
+			t.Errorf("%s leaves something out", raw)
+		}
+
+		// The same with what exports leave out; they show the same as before.
+		if aBool.Draw(t, "has settings") {
+			c.Settings = chat.Raw(`{"audio":{"mic_default_on":true},"n":2.50}`)
+		}
+		for i := range c.Members {
+			c.Members[i].UpdatedAt = noTime.Draw(t, "updated")
+			c.Members[i].Custom = customFields(t)
+		}
+		exported := assemble(t, &p, nil, func(b *body.Builder) { wire.BuildCall(b, &c, p.key(c.CreatedBy), p.keys(members)) })
+		same(t, exported, string(raw), string(exported), nil)
+		detailed := assemble(t, &p, nil, func(b *body.Builder) { wire.BuildCallDetails(b, &c, p.key(c.CreatedBy), p.keys(members)) })
+		got, err = wire.DecodeCall(detailed, nil)
+		same(t, detailed, c, got, err)
 	})
+}
+
+func TestDetailedCall(t *testing.T) {
+	t.Parallel()
+	plain := chat.Call{CreatedAt: 5, Members: []chat.CallMember{{UserID: "al", CreatedAt: 5}, {UserID: "bo", CreatedAt: 5, UpdatedAt: 5}}}
+	if plain.Detailed() {
+		t.Error("a call of which exports show all")
+	}
+	for name, change := range map[string]func(*chat.Call){
+		"settings":         func(c *chat.Call) { c.Settings = chat.Raw(`{"a":1}`) },
+		"changed member":   func(c *chat.Call) { c.Members[1].UpdatedAt = 6 },
+		"member's details": func(c *chat.Call) { c.Members[0].Custom = chat.Custom{{Name: "a", Value: chat.Raw("1")}} },
+	} {
+		c := plain
+		c.Members = slices.Clone(plain.Members)
+		if change(&c); !c.Detailed() {
+			t.Errorf("%s: not detailed", name)
+		}
+	}
 }

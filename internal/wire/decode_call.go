@@ -1,11 +1,18 @@
 package wire
 
-import "hansard/internal/chat"
+import (
+	"strings"
+
+	"hansard/internal/chat"
+)
 
 // callNames are the names that a call's custom fields cannot have.
-var callNames = names(`type id cid created_by created_by_id created_at updated_at starts_at ended_at members
+var callNames = names(`type id cid created_by created_by_id created_at updated_at starts_at ended_at deleted_at members
 	session current_session_id backstage recording transcribing translating captioning settings
 	settings_override ingress egress blocked_user_ids own_capabilities`)
+
+// callMemberNames are the names that a call member's custom fields cannot have.
+var callMemberNames = names(`user user_id role created_at updated_at deleted_at call_cid`)
 
 // DecodeCall reads a call object: type and id, or cid, are required. It fails
 // with a *FieldError.
@@ -45,11 +52,17 @@ func decodeCall(raw []byte, emb *Embedded, whole bool) (chat.Call, error) {
 			call.StartsAt = d.time("starts_at", v)
 		case "ended_at":
 			call.EndedAt = d.time("ended_at", v)
+		case "deleted_at":
+			call.DeletedAt = d.time("deleted_at", v)
 		case "members":
 			call.Members = d.callMembers(v)
 		case "session":
 			if d.isObject("session", v) {
 				call.Session = d.compact(v)
+			}
+		case "settings":
+			if d.isObject("settings", v) && d.length(v) > 0 {
+				call.Settings = d.compact(v)
 			}
 		default:
 			custom.add(&d, &c, callNames)
@@ -86,6 +99,7 @@ func (d *decoder) callMembers(v span) []chat.CallMember {
 
 func (d *decoder) callMember(field string, v span) chat.CallMember {
 	var m chat.CallMember
+	var custom customFields
 	if d.raw[v.start] != '{' {
 		m.UserID = d.user(field, v)
 	} else {
@@ -98,7 +112,15 @@ func (d *decoder) callMember(field string, v span) chat.CallMember {
 				m.Role = d.typ(at, c.val)
 			case "created_at":
 				m.CreatedAt = d.time(at, c.val)
+			case "updated_at":
+				m.UpdatedAt = d.time(at, c.val)
+			default:
+				custom.add(d, &c, callMemberNames)
 			}
+		}
+		m.Custom = custom.sorted(d, callMemberNames)
+		if d.err != nil && strings.HasPrefix(d.err.Field, "custom") {
+			d.err.Field = join(field, d.err.Field)
 		}
 	}
 	if m.UserID == "" {

@@ -293,6 +293,15 @@ func TestDecodeReactionAndCall(t *testing.T) {
 	equal(t, call, chat.Call{Type: "default", ID: "c1", CreatedBy: "al", Members: []chat.CallMember{
 		{UserID: "bo"}, {UserID: "cy", Role: "host", CreatedAt: tm}, {UserID: "di"},
 	}, Custom: custom("topic", `"t"`)})
+	call, err = wire.DecodeCall([]byte(`{"type":"a","id":"b","created_by_id":"al","deleted_at":"2021-02-17T08:17:49Z","settings":{ "a":[2.50] },"ingress":{},`+
+		`"members":[{"user_id":"bo","updated_at":1613549869000000000,"custom":{"z":1,"a": {}},"seat":7,"call_cid":"a:b"}]}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, call, chat.Call{
+		Type: "a", ID: "b", CreatedBy: "al", DeletedAt: tm, Settings: chat.Raw(`{"a":[2.50]}`),
+		Members: []chat.CallMember{{UserID: "bo", UpdatedAt: tm, Custom: custom("a", "{}", "seat", "7", "z", "1")}},
+	})
 }
 
 func TestDecodeErrors(t *testing.T) {
@@ -363,6 +372,8 @@ func TestDecodeErrors(t *testing.T) {
 		{"score", reaction, `{"message_id":"m","user_id":"x","type":"a","score":«1e3»}`, "score", "whole number"},
 		{"big score", reaction, `{"message_id":"m","user_id":"x","type":"a","score":«99999999999999999999»}`, "score", "between"},
 		{"call member", call, `{"cid":"a:b","members":[{"user_id":"x"},«{}»]}`, "members[1].user_id", "is required"},
+		{"call member's custom", call, `{"cid":"a:b","members":[{"user_id":"x","custom":{"role":«1»}}]}`, "members[0].custom.role", "built-in"},
+		{"call settings", call, `{"cid":"a:b","settings":«[]»}`, "settings", "must be an object"},
 		{"session", call, `{"cid":"a:b","session":«"x"»}`, "session", "must be an object"},
 	}
 	for _, tc := range tests {

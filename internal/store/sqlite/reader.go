@@ -296,26 +296,35 @@ func (r *reader) UserReactions(user int64, fn func(*store.ReactionRow) error) er
 		})
 }
 
+const callColumns = `c.cid, c.created_at, c.body, c.details`
+
+func scanCall(s *lite.Stmt, row *store.CallRow) {
+	*row = store.CallRow{CID: s.Text(0), CreatedAt: s.Time(1), Body: s.Bytes(2), Details: s.Bytes(3)}
+}
+
 func (r *reader) Call(cid string) (row store.CallRow, err error) {
-	err = r.one("call "+cid, `SELECT cid, created_at, body FROM calls WHERE app = $1 AND cid = $2`, []any{r.app, cid},
-		func(s *lite.Stmt) { row = store.CallRow{CID: s.Text(0), CreatedAt: s.Time(1), Body: s.Copy(2)} })
+	err = r.one("call "+cid, `SELECT `+callColumns+` FROM calls c WHERE app = $1 AND cid = $2`, []any{r.app, cid},
+		func(s *lite.Stmt) {
+			scanCall(s, &row)
+			row.Body, row.Details = s.Copy(2), s.Copy(3)
+		})
 	return row, err
 }
 
 func (r *reader) UserCalls(user int64, fn func(*store.CallRow) error) error {
 	var row store.CallRow
-	return r.conn.Query(`SELECT c.cid, c.created_at, c.body FROM call_users cu JOIN calls c ON c.key = cu.call
+	return r.conn.Query(`SELECT `+callColumns+` FROM call_users cu JOIN calls c ON c.key = cu.call
 		WHERE cu.app = $1 AND cu.user = $2 ORDER BY c.created_at, c.cid`, []any{r.app, user},
 		func(s *lite.Stmt) error {
-			row = store.CallRow{CID: s.Text(0), CreatedAt: s.Time(1), Body: s.Bytes(2)}
+			scanCall(s, &row)
 			return fn(&row)
 		})
 }
 
 func (r *reader) Calls(fn func(*store.CallRow) error) error {
 	var row store.CallRow
-	return r.conn.Query(`SELECT cid, created_at, body FROM calls WHERE app = $1 ORDER BY cid`, []any{r.app}, func(s *lite.Stmt) error {
-		row = store.CallRow{CID: s.Text(0), CreatedAt: s.Time(1), Body: s.Bytes(2)}
+	return r.conn.Query(`SELECT `+callColumns+` FROM calls c WHERE app = $1 ORDER BY cid`, []any{r.app}, func(s *lite.Stmt) error {
+		scanCall(s, &row)
 		return fn(&row)
 	})
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"hansard/internal/body"
 	"hansard/internal/chat"
@@ -423,12 +424,18 @@ func (t *tx) PutCall(c *chat.Call) error {
 		}
 		involved[key] = struct{}{}
 	}
+	var details []byte
+	if c.Detailed() {
+		t.b.Reset()
+		wire.BuildCallDetails(&t.b, c, createdBy, members)
+		details = slices.Clone(t.b.Bytes())
+	}
 	t.b.Reset()
 	wire.BuildCall(&t.b, c, createdBy, members)
 	var key int64
-	err = t.conn.Query(`INSERT INTO calls (app, cid, created_at, body) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (app, cid) DO UPDATE SET created_at = $3, body = $4 RETURNING key`,
-		[]any{t.app, c.CID(), c.CreatedAt, t.b.Bytes()}, func(s *lite.Stmt) error {
+	err = t.conn.Query(`INSERT INTO calls (app, cid, created_at, body, details) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (app, cid) DO UPDATE SET created_at = $3, body = $4, details = $5 RETURNING key`,
+		[]any{t.app, c.CID(), c.CreatedAt, t.b.Bytes(), details}, func(s *lite.Stmt) error {
 			key = s.Int(0)
 			return nil
 		})
