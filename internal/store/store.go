@@ -119,6 +119,9 @@ type Reader interface {
 	Pinned(channel int64, fn func(*MessageRow) error) error
 	// UserMessages calls fn with all messages of a user by created_at, id.
 	UserMessages(user int64, fn func(*MessageRow) error) error
+	// UserMessagesIn is UserMessages for a range of them. The range's Channel
+	// is not looked at.
+	UserMessagesIn(user int64, r MessageRange, fn func(*MessageRow) error) error
 	// CountUserMessages counts what UserMessages yields.
 	CountUserMessages(user int64) (int, error)
 
@@ -372,6 +375,8 @@ type Tx interface {
 	// PutHistory notes what a message was before an update. One entry per
 	// message and instant: a second one replaces the first.
 	PutHistory(h *HistoryRow) error
+	// DeleteHistory removes all entries of a message.
+	DeleteHistory(message string) error
 	// PutPending inserts or replaces a pending message.
 	PutPending(p *PendingRow) error
 	// DeletePending removes a pending message, or ErrNotFound.

@@ -243,7 +243,8 @@ func (t *tx) RenameUser(old, id string) error {
 		return err
 	}
 	// Reactions of one instant stand in the order of their users' ids.
-	return t.conn.Query(`SELECT DISTINCT message FROM reactions WHERE app = $1 AND user = $2`, []any{t.app, key},
+	return t.conn.Query(`SELECT DISTINCT r.message FROM reactions r WHERE r.app = $1 AND r.user = $2 AND EXISTS (SELECT 1 FROM reactions o
+		WHERE o.app = r.app AND o.message = r.message AND o.created_at = r.created_at AND o.user != r.user)`, []any{t.app, key},
 		func(s *lite.Stmt) error {
 			t.reacted[s.Text(0)] = struct{}{}
 			return nil

@@ -1,0 +1,20 @@
+package sqlite
+
+import "hansard/internal/store"
+
+func (r *reader) UserMessagesIn(user int64, q store.MessageRange, fn func(*store.MessageRow) error) error {
+	sql, args := inRange(`SELECT `+messageColumns+` FROM messages m INDEXED BY messages_by_user
+		WHERE m.app = $1 AND m.user = $2`, []any{r.app, user}, "m", &q)
+	return r.messages(sql, args, fn)
+}
+
+func (t *tx) UserMessagesIn(user int64, q store.MessageRange, fn func(*store.MessageRow) error) error {
+	if err := t.flush(); err != nil {
+		return err
+	}
+	return t.reader.UserMessagesIn(user, q, fn)
+}
+
+func (t *tx) DeleteHistory(message string) error {
+	return t.conn.Exec(`DELETE FROM history WHERE app = $1 AND message = $2`, t.app, message)
+}
