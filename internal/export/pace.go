@@ -25,8 +25,8 @@ type pacer struct {
 const (
 	idleLoad  = 0.05        // share of the time in which others write, up to which nobody steps aside
 	busyLoad  = 0.5         // from this share on the rests are the longest
-	longest   = 6           // a rest, at most, in units of the work before it
-	longLog   = 256e6       // bytes of log from which on rests become shorter
+	longest   = 9           // a rest, at most, in units of the work before it
+	longLog   = 512e6       // bytes of log from which on rests become shorter
 	fullLog   = 4 * longLog // there are none any more
 	maxRest   = 50 * time.Millisecond
 	lookAfter = 25 * time.Millisecond // between two looks at the load

@@ -25,11 +25,15 @@ func (s *Store) Snapshot(ctx context.Context, app int64) (store.Snapshot, error)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := s.log.wait(ctx); err != nil {
+		return nil, err
+	}
 	asOf := s.now()
 	c, err := s.acquire()
 	if err != nil {
 		return nil, err
 	}
+	s.log.pin(1)
 	return &snapshot{reader: reader{conn: c, app: app}, store: s, asOf: asOf}, nil
 }
 
@@ -50,5 +54,6 @@ func (s *snapshot) Close() error {
 		return errors.New("the snapshot is closed already")
 	}
 	s.closed = true
+	defer s.store.log.pin(-1)
 	return s.store.release(s.conn)
 }

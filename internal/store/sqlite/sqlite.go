@@ -49,11 +49,9 @@ type Store struct {
 	writes chan *write
 	done   chan struct{} // closed when the writer has ended
 
-	// Of the writer's goroutine alone:
-	bulk    bool // the transaction that runs is a bulk load
-	longLog bool // the write-ahead log may get long
-
+	bulk bool         // the transaction that runs is a bulk load; of the writer's goroutine alone
 	busy atomic.Int64 // see Writers, in ns
+	log  *writeAhead
 
 	mu     sync.Mutex
 	closed bool
@@ -106,8 +104,11 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	// what random inserts into the indexes live from. What is deleted is written
 	// over: a hard delete must leave nothing in the file.
 	err = conn.Script(`PRAGMA synchronous = FULL; PRAGMA cache_size = -24576;
-		PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON;` + checkpointLive)
+		PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON;` + checkpointLive.pragma())
 	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if s.log, err = s.startLog(); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	go s.writer(conn)
@@ -355,6 +356,7 @@ func (s *Store) Close() error {
 		errs = append(errs, c.Close())
 	}
 	s.open.Wait()
+	errs = append(errs, s.log.stop())
 	close(s.writes)
 	<-s.done
 	return errors.Join(errs...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"hansard/internal/store"
@@ -59,30 +58,6 @@ func (s *Store) Update(ctx context.Context, app int64, fn func(store.Tx) error) 
 	})
 }
 
-// After how many pages in the write-ahead log they are copied into the
-// database. A short log is overwritten again and again instead of growing, and
-// a commit need not wait for the file system's journal, which may be busy with
-// an export's file: that halves the slowest answers. A bulk load writes the
-// same pages of the indexes in every batch, and goes faster the more rarely
-// they are copied.
-const (
-	checkpointLive = `PRAGMA wal_autocheckpoint = 200`
-	checkpointBulk = `PRAGMA wal_autocheckpoint = 2000`
-)
-
-// checkpointing chooses how long the log may get, from what the transaction
-// that is about to be committed did.
-func (s *Store) checkpointing(c *lite.Conn) error {
-	if s.bulk == s.longLog {
-		return nil
-	}
-	s.longLog = s.bulk
-	if s.longLog {
-		return c.Exec(checkpointBulk)
-	}
-	return c.Exec(checkpointLive)
-}
-
 // writer owns the writing connection. It is the only goroutine that writes.
 func (s *Store) writer(c *lite.Conn) {
 	defer close(s.done)
@@ -113,16 +88,14 @@ func (s *Store) writer(c *lite.Conn) {
 		for _, w := range group {
 			close(w.done)
 		}
+		s.log.look()
 	}
 }
 
 // Writers says for how long, in all, this process has written to the database,
 // bulk loads aside, and how many bytes the write-ahead log has.
 func (s *Store) Writers() (wrote time.Duration, log int64) {
-	if info, err := os.Stat(s.path + "-wal"); err == nil {
-		log = info.Size()
-	}
-	return time.Duration(s.busy.Load()), log
+	return time.Duration(s.busy.Load()), s.log.size()
 }
 
 // commit runs a group in one transaction. The failure of one undoes only its
@@ -134,7 +107,7 @@ func (s *Store) commit(c *lite.Conn, group []*write) {
 		for _, w := range group {
 			w.err = s.savepoint(c, w)
 		}
-		if err = errors.Join(s.checkpointing(c), c.Exec(`COMMIT`)); err != nil && c.InTransaction() {
+		if err = errors.Join(s.log.choose(c, s.bulk), c.Exec(`COMMIT`)); err != nil && c.InTransaction() {
 			if rerr := c.Exec(`ROLLBACK`); rerr != nil {
 				s.opts.Logger.Error("roll back", "error", rerr)
 			}
