@@ -361,6 +361,8 @@ type Tx interface {
 	InsertReactions(rs []chat.Reaction, keep bool) (int, error)
 	// DeleteReaction removes a reaction, or ErrNotFound.
 	DeleteReaction(message, user, typ string) error
+	// DeleteReactions removes all reactions to a message.
+	DeleteReactions(message string) error
 	// PutCall inserts or replaces a call.
 	PutCall(c *chat.Call) error
 	// DeleteCall removes a call, or ErrNotFound.

@@ -18,3 +18,13 @@ func (t *tx) UserMessagesIn(user int64, q store.MessageRange, fn func(*store.Mes
 func (t *tx) DeleteHistory(message string) error {
 	return t.conn.Exec(`DELETE FROM history WHERE app = $1 AND message = $2`, t.app, message)
 }
+
+func (t *tx) DeleteReactions(message string) error {
+	if err := t.conn.Exec(`DELETE FROM reactions WHERE app = $1 AND message = $2`, t.app, message); err != nil {
+		return err
+	}
+	if t.conn.Changes() > 0 {
+		t.reacted[message] = struct{}{}
+	}
+	return nil
+}

@@ -22,7 +22,7 @@ func RunChat(t *testing.T, open Open) {
 		"UnknownUsers":       testUnknownUsers,
 		"UserMessagesIn":     testUserMessagesIn,
 		"RenameUser":         testRenameUser,
-		"DeleteHistory":      testDeleteHistory,
+		"DeleteNotes":        testDeleteNotes,
 		"Tenancy":            testTenancy,
 		"Rollback":           testRollback,
 		"SnapshotHolds":      testSnapshotHolds,

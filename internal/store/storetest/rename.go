@@ -7,6 +7,7 @@ import (
 
 	"hansard/internal/chat"
 	"hansard/internal/store"
+	"hansard/internal/wire"
 )
 
 func testUserMessagesIn(_ *testing.T, f *fixture) {
@@ -124,7 +125,7 @@ func testRenameUser(t *testing.T, f *fixture) {
 	})
 }
 
-func testDeleteHistory(_ *testing.T, f *fixture) {
+func testDeleteNotes(t *testing.T, f *fixture) {
 	f.update(func(tx store.Tx) error {
 		for _, id := range []string{"a", "b"} {
 			m := newMessage(id, "alice", 1e15)
@@ -137,8 +138,18 @@ func testDeleteHistory(_ *testing.T, f *fixture) {
 				}
 			}
 		}
-		return tx.DeleteHistory("a")
+		for _, r := range []chat.Reaction{
+			{MessageID: "a", UserID: "bob", Type: "like", Score: 1, CreatedAt: 3e15, UpdatedAt: 3e15},
+			{MessageID: "a", UserID: "bob", Type: "wow", Score: 1, CreatedAt: 3e15, UpdatedAt: 3e15},
+			{MessageID: "b", UserID: "bob", Type: "wow", Score: 1, CreatedAt: 3e15, UpdatedAt: 3e15},
+		} {
+			if err := tx.PutReaction(&r); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
+	f.update(func(tx store.Tx) error { return errors.Join(tx.DeleteHistory("a"), tx.DeleteReactions("a"), tx.DeleteReactions("none")) })
 	count := func(id string) (n int) {
 		f.view(func(r store.Reader) error {
 			return r.History(store.HistoryQuery{Message: id}, func(*store.HistoryRow) error {
@@ -149,4 +160,12 @@ func testDeleteHistory(_ *testing.T, f *fixture) {
 		return n
 	}
 	f.equal([]int{count("a"), count("b")}, []int{0, 3})
+	f.contains(f.message("a"), wire.NoReactions)
+	f.contains(f.message("b"), `"reaction_counts":{"wow":1}`)
+	f.view(func(r store.Reader) error {
+		return r.Reactions("a", func(*store.ReactionRow) error {
+			t.Error("a reaction is left")
+			return nil
+		})
+	})
 }
