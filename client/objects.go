@@ -244,8 +244,9 @@ func (m *Message) UnmarshalJSON(b []byte) error {
 }
 
 func (m Message) sent() sentMessage {
-	m.MessageInfo = MessageInfo{}
-	return sentMessage(m)
+	s := sentMessage(m)
+	s.MessageInfo = MessageInfo{}
+	return s
 }
 
 // sentMessage is a message in a request, which names users by their ids.
