@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"hansard/api/apitest"
 	"hansard/internal/auth"
 	"hansard/internal/blob/disk"
 	"hansard/internal/export"
@@ -239,9 +240,20 @@ func (r *rig) request(app store.App, method, path string, body io.Reader) *http.
 	return req
 }
 
-// send performs a request and checks what every answer must have.
+// send performs a request and checks what every answer must have, and both
+// against the description of the API.
 func (r *rig) send(req *http.Request) reply {
 	r.t.Helper()
+	var sent []byte
+	if req.GetBody != nil {
+		body, err := req.GetBody()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if sent, err = io.ReadAll(body); err != nil {
+			r.t.Fatal(err)
+		}
+	}
 	res, err := r.client.RoundTrip(req)
 	if err != nil {
 		r.t.Fatalf("%s %s: %v", req.Method, req.URL.Path, err)
@@ -252,12 +264,14 @@ func (r *rig) send(req *http.Request) reply {
 		r.t.Fatalf("%s %s: %v", req.Method, req.URL.Path, err)
 	}
 	a := reply{res.StatusCode, res.Header, string(b)}
+	apitest.New(r.t).Exchange(r.t, req, sent, a.status, a.header, b)
 	for _, h := range []string{"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-Request-Id"} {
 		if res.Header.Get(h) == "" {
 			r.t.Errorf("%s %s: no header %s", req.Method, req.URL.Path, h)
 		}
 	}
-	file := res.Header.Get("Content-Disposition") != "" || req.Method == http.MethodPut && a.status < 300
+	file := res.Header.Get("Content-Disposition") != "" || req.Method == http.MethodPut && a.status < 300 || req.URL.Path == "/openapi.yaml" ||
+		strings.HasPrefix(req.URL.Path, "/docs") && a.status < 400
 	if req.Method == http.MethodHead || file {
 		return a
 	}

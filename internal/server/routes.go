@@ -96,6 +96,9 @@ func (s *Server) routes() *http.ServeMux {
 	}
 	mux.Handle("GET /healthz", s.open("/healthz", s.healthz))
 	mux.Handle("GET /readyz", s.open("/readyz", s.readyz))
+	mux.Handle("GET "+openAPIRoute, s.open(openAPIRoute, s.openAPI))
+	mux.Handle("GET "+docsRoute, s.open(docsRoute, s.docs))
+	mux.Handle("GET "+docsFileRoute, s.open(docsFileRoute, s.docsFile))
 	if s.files != nil {
 		mux.Handle("GET "+downloadRoute, s.open(downloadRoute, s.download))
 		mux.Handle("PUT "+uploadRoute, s.open(uploadRoute, s.upload))

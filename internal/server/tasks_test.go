@@ -48,7 +48,7 @@ func (r *rig) file(key, content string) []byte {
 	}
 	result, err := json.Marshal(map[string]any{
 		"path": key, "size": len(content), "sha256": "ab12",
-		"counts": map[string]int{"channels": 1, "messages": 1}, "manifest_path": key + ".manifest.json",
+		"counts": map[string]int{"channels": 1, "members": 0, "messages": 1, "reactions": 0, "users": 0}, "manifest_path": key + ".manifest.json",
 	})
 	if err != nil {
 		r.t.Fatal(err)

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hansard/api/apitest"
 )
 
 // Client calls the API of a server with the token of one app.
@@ -64,28 +66,49 @@ func Fetch(method, address string, body io.Reader, headers ...string) (*Response
 	return &Response{resp.StatusCode, resp.Header, b}, err
 }
 
+// fetch is Fetch that holds request and answer against the description of the
+// API.
+func (c *Client) fetch(method, address string, body []byte, headers ...string) (*Response, error) {
+	c.t.Helper()
+	var r io.Reader
+	if body != nil {
+		r = bytes.NewReader(body)
+	}
+	resp, err := Fetch(method, address, r, headers...)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequest(method, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	apitest.New(c.t).Exchange(c.t, req, body, resp.Status, resp.Header, resp.Body)
+	return resp, nil
+}
+
 // Do calls the API. A body of nil is none, bytes and strings are sent as they
 // are, anything else as JSON. It may be used from any goroutine.
 func (c *Client) Do(method, path string, body any) (*Response, error) {
-	var r io.Reader
+	c.t.Helper()
+	var sent []byte
 	switch b := body.(type) {
 	case nil:
 	case []byte:
-		r = bytes.NewReader(b)
+		sent = b
 	case string:
-		r = strings.NewReader(b)
+		sent = []byte(b)
 	default:
 		encoded, err := json.Marshal(body)
 		if err != nil {
 			return nil, err
 		}
-		r = bytes.NewReader(encoded)
+		sent = encoded
 	}
 	sep := "?"
 	if strings.Contains(path, "?") {
 		sep = "&"
 	}
-	return Fetch(method, c.URL+path+sep+"api_key="+url.QueryEscape(c.App.Key), r,
+	return c.fetch(method, c.URL+path+sep+"api_key="+url.QueryEscape(c.App.Key), sent,
 		"Authorization", c.App.Token(), "Stream-Auth-Type", "jwt", "Content-Type", "application/json")
 }
 
@@ -207,7 +230,7 @@ func (c *Client) Download(t *Task) []byte {
 // Get fetches a signed URL.
 func (c *Client) Get(address string) []byte {
 	c.t.Helper()
-	resp, err := Fetch("GET", address, nil)
+	resp, err := c.fetch("GET", address, nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}
