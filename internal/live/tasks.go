@@ -12,7 +12,7 @@ import (
 
 // Handlers run the tasks that requests of the data API enqueue.
 func (s *Service) Handlers() map[string]task.Handler {
-	return map[string]task.Handler{}
+	return map[string]task.Handler{task.DeleteCalls: s.runCallDeletion}
 }
 
 // enqueue stores a task and gives the answer that names it.

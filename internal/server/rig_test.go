@@ -169,7 +169,10 @@ func (r *rig) path(classic string) string {
 	if !r.v2 {
 		return classic
 	}
-	for _, p := range []string{"/export_channels", "/channels", "/messages"} {
+	if strings.HasPrefix(classic, "/call") {
+		return "/api/v2/video" + classic
+	}
+	for _, p := range []string{"/export_channels", "/channels", "/channeltypes", "/messages"} {
 		if strings.HasPrefix(classic, p) {
 			return "/api/v2/chat" + classic
 		}

@@ -17,11 +17,12 @@ const (
 	DeactivateUsers = "users.deactivate"
 	ReactivateUsers = "users.reactivate"
 	DeleteChannels  = "channels.delete"
+	DeleteCalls     = "calls.delete"
 )
 
 // Kinds lists all of them.
 func Kinds() []string {
-	return []string{ExportChannels, ExportUsers, Import, DeleteUsers, DeactivateUsers, ReactivateUsers, DeleteChannels}
+	return []string{ExportChannels, ExportUsers, Import, DeleteUsers, DeactivateUsers, ReactivateUsers, DeleteChannels, DeleteCalls}
 }
 
 // Why the context of an attempt ended; ask context.Cause.

@@ -493,6 +493,22 @@ func buildCall(b *body.Builder, c *chat.Call, createdBy int64, members []int64, 
 	b.Lit(append(o, '}'))
 }
 
+// AppendCallMember appends a member of a call as answers show it, with a user
+// object.
+func AppendCallMember(dst []byte, m *chat.CallMember, user []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, m.UserID)
+	dst = append(append(dst, `,"user":`...), user...)
+	dst = append(dst, `,"role":`...)
+	dst = AppendString(dst, m.Role)
+	dst = append(dst, `,"created_at":`...)
+	dst = m.CreatedAt.AppendJSON(dst)
+	dst = append(dst, `,"updated_at":`...)
+	dst = max(m.CreatedAt, m.UpdatedAt).AppendJSON(dst)
+	dst = AppendCustom(dst, m.Custom)
+	return append(dst, '}')
+}
+
 // AppendCustom appends custom fields as further members of an object.
 func AppendCustom(dst []byte, c chat.Custom) []byte {
 	for _, f := range c {

@@ -24,6 +24,7 @@ const (
 	KindCall
 	KindTask
 	KindImport
+	KindChannelType
 )
 
 // errDialect is what ToV2 makes of something that is not a classic object. It

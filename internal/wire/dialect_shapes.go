@@ -12,7 +12,10 @@ var shapes = makeShapes()
 func makeShapes() map[Kind]*shape {
 	var user, channel, member, message, reaction, read, call, task, imported, answer, callAnswer shape
 
-	config := envelope().times("created_at updated_at").done()
+	command := envelope().times("created_at updated_at").done()
+	config := envelope().times("created_at updated_at").many(command, "commands").
+		always("count_messages", "false", "delivery_events", "false", "mark_messages_pending", "false", "polls", "false",
+			"shared_locations", "false", "skip_last_msg_update_for_system_msgs", "false", "user_message_reminders", "false").done()
 	group := envelope().times("first_reaction_at last_reaction_at").done()
 	session := envelope().times("started_at ended_at live_started_at live_ended_at timer_ends_at").
 		many(envelope().times("joined_at").one(&user, "user").done(), "participants").done()
@@ -20,8 +23,14 @@ func makeShapes() map[Kind]*shape {
 		raw("user_id role").done()
 	result := envelope().times("expires_at").done()
 	history := envelope().times("created_at").done()
-	event := envelope().times("created_at last_read_at").one(&user, "user").one(&channel, "channel").
-		one(&member, "member").one(&message, "message").one(&reaction, "reaction").done()
+	edit := envelope().times("message_updated_at").done()
+	event := entity().times("created_at received_at last_read_at channel_last_message_at").
+		one(&user, "user").one(&channel, "channel").
+		one(&member, "member").one(&message, "message").one(&reaction, "reaction").
+		raw("type cid channel_type channel_id user_id message_id parent_id thread_id team last_read_message_id").
+		raw("first_unread_message_id unread_messages unread_count unread_channels unread_threads total_unread_count").done()
+	mute := envelope().times("created_at updated_at expires").one(&user, "user").one(&channel, "channel").done()
+	app := envelope().times("created_at updated_at").many(config, "channel_configs").done()
 
 	user = *entity().
 		times("last_active deactivated_at deleted_at").
@@ -64,9 +73,9 @@ func makeShapes() map[Kind]*shape {
 		times("last_read last_delivered_at").one(&user, "user").
 		always("unread_messages", "0").done()
 	call = *entity().
-		times("created_at updated_at starts_at ended_at").one(&user, "created_by").
+		times("created_at updated_at starts_at ended_at deleted_at").one(&user, "created_by").
 		many(callMember, "members").one(session, "session").
-		raw("type id cid own_capabilities").
+		raw("type id cid team own_capabilities").
 		always("current_session_id", `""`, "backstage", "false", "recording", "false", "transcribing", "false",
 			"translating", "false", "captioning", "false", "settings", "{}",
 			"ingress", `{"rtmp":{"address":""}}`, "egress", `{"broadcasting":false,"rtmps":[]}`,
@@ -85,7 +94,8 @@ func makeShapes() map[Kind]*shape {
 			one(&call, "call").states(&call, "calls").
 			one(&task, "task").many(&task, "tasks").
 			one(&imported, "import_task").many(&imported, "import_tasks").
-			one(event, "event")
+			one(mute, "channel_mute").many(mute, "channel_mutes").times("hide_messages_before").
+			one(event, "event").one(app, "app").many(config, "channel_types")
 	}
 	answer = *known().many(&answer, "results").done()
 	callAnswer = *known().many(callMember, "members").done()
@@ -93,7 +103,7 @@ func makeShapes() map[Kind]*shape {
 	return map[Kind]*shape{
 		KindAnswer: &answer, KindCallAnswer: &callAnswer, KindUser: &user, KindChannel: &channel,
 		KindMember: &member, KindMessage: &message, KindReaction: &reaction, KindRead: &read,
-		KindCall: &call, KindTask: &task, KindImport: &imported,
+		KindCall: &call, KindTask: &task, KindImport: &imported, KindChannelType: config,
 	}
 }
 

@@ -32,7 +32,7 @@ func TestToV2(t *testing.T) {
 		{
 			"channel", wire.KindChannel,
 			`{"cid":"m:g","id":"g","type":"m","created_by":U,"created_at":"2021-02-17T08:17:49Z","updated_at":"2021-02-17T08:17:49Z","frozen":false,"disabled":false,"member_count":2,"message_count":1,"config":{"created_at":"2021-02-17T08:17:49Z","name":"m"},"name":"G"}`,
-			`{"cid":"m:g","id":"g","type":"m","created_by":V,"created_at":1613549869000000000,"updated_at":1613549869000000000,"frozen":false,"disabled":false,"member_count":2,"message_count":1,"config":{"created_at":1613549869000000000,"name":"m"},"own_capabilities":[],"custom":{"name":"G"}}`,
+			`{"cid":"m:g","id":"g","type":"m","created_by":V,"created_at":1613549869000000000,"updated_at":1613549869000000000,"frozen":false,"disabled":false,"member_count":2,"message_count":1,"config":{"created_at":1613549869000000000,"name":"m","count_messages":false,"delivery_events":false,"mark_messages_pending":false,"polls":false,"shared_locations":false,"skip_last_msg_update_for_system_msgs":false,"user_message_reminders":false},"own_capabilities":[],"custom":{"name":"G"}}`,
 		},
 		{
 			"member", wire.KindMember,
@@ -71,6 +71,21 @@ func TestToV2(t *testing.T) {
 			"call answer", wire.KindCallAnswer,
 			`{"call":{"type":"d","id":"c","cid":"d:c","session":{"participants":[{"joined_at":"2021-02-17T08:17:49Z"}]}},"members":[{"user_id":"al","user":U,"created_at":"2021-02-17T08:17:49Z","k":1}]}`,
 			`{"call":{"type":"d","id":"c","cid":"d:c","session":{"participants":[{"joined_at":1613549869000000000}]},"current_session_id":"","backstage":false,"recording":false,"transcribing":false,"translating":false,"captioning":false,"settings":{},"ingress":{"rtmp":{"address":""}},"egress":{"broadcasting":false,"rtmps":[]},"blocked_user_ids":[],"custom":{}},"members":[{"user_id":"al","user":V,"created_at":1613549869000000000,"custom":{"k":1}}]}`,
+		},
+		{
+			"calls", wire.KindCallAnswer,
+			`{"calls":[{"call":{"cid":"d:c","deleted_at":"2021-02-17T08:17:49Z","team":"red","settings":{"created_at":"2021-02-17T08:17:49Z"},"members":[{"user_id":"al","role":"x","updated_at":"2021-02-17T08:17:49Z","k":1}],"topic":2.50},"members":[{"user_id":"al"}]}]}`,
+			`{"calls":[{"call":{"cid":"d:c","deleted_at":1613549869000000000,"team":"red","settings":{"created_at":"2021-02-17T08:17:49Z"},"members":[{"user_id":"al","role":"x","updated_at":1613549869000000000,"custom":{"k":1}}],"current_session_id":"","backstage":false,"recording":false,"transcribing":false,"translating":false,"captioning":false,"ingress":{"rtmp":{"address":""}},"egress":{"broadcasting":false,"rtmps":[]},"blocked_user_ids":[],"custom":{"topic":2.50}},"members":[{"user_id":"al","custom":{}}]}]}`,
+		},
+		{"channel type", wire.KindChannelType, `{"name":"m","created_at":"2021-02-17T08:17:49Z","updated_at":"2021-02-17T08:17:49Z","polls":true,"commands":[{"name":"ban","created_at":"2021-02-17T08:17:49Z"},"mute"],"grants":{"created_at":["x"]},"permissions":[]}`, `{"name":"m","created_at":1613549869000000000,"updated_at":1613549869000000000,"polls":true,"commands":[{"name":"ban","created_at":1613549869000000000},"mute"],"grants":{"created_at":["x"]},"permissions":[],"count_messages":false,"delivery_events":false,"mark_messages_pending":false,"shared_locations":false,"skip_last_msg_update_for_system_msgs":false,"user_message_reminders":false}`},
+		{
+			"channel types", wire.KindAnswer, `{"channel_types":{"m":{"name":"m","created_at":"2021-02-17T08:17:49Z","updated_at":"2021-02-17T08:17:49Z","polls":true,"commands":[{"name":"ban","created_at":"2021-02-17T08:17:49Z"},"mute"],"grants":{"created_at":["x"]},"permissions":[]}},"app":{"name":"m","channel_configs":{"m":{"name":"m","created_at":"2021-02-17T08:17:49Z","updated_at":"2021-02-17T08:17:49Z","polls":true,"commands":[{"name":"ban","created_at":"2021-02-17T08:17:49Z"},"mute"],"grants":{"created_at":["x"]},"permissions":[]}}}}`,
+			`{"channel_types":{"m":{"name":"m","created_at":1613549869000000000,"updated_at":1613549869000000000,"polls":true,"commands":[{"name":"ban","created_at":1613549869000000000},"mute"],"grants":{"created_at":["x"]},"permissions":[],"count_messages":false,"delivery_events":false,"mark_messages_pending":false,"shared_locations":false,"skip_last_msg_update_for_system_msgs":false,"user_message_reminders":false}},"app":{"name":"m","channel_configs":{"m":{"name":"m","created_at":1613549869000000000,"updated_at":1613549869000000000,"polls":true,"commands":[{"name":"ban","created_at":1613549869000000000},"mute"],"grants":{"created_at":["x"]},"permissions":[],"count_messages":false,"delivery_events":false,"mark_messages_pending":false,"shared_locations":false,"skip_last_msg_update_for_system_msgs":false,"user_message_reminders":false}}}}`,
+		},
+		{
+			"event", wire.KindAnswer,
+			`{"event":{"type":"x","cid":"m:g","channel_type":"m","channel_id":"g","user_id":"al","user":U,"created_at":"2021-02-17T08:17:49Z","at":"2021-02-17T08:17:49Z"}}`,
+			`{"event":{"type":"x","cid":"m:g","channel_type":"m","channel_id":"g","user_id":"al","user":V,"created_at":1613549869000000000,"custom":{"at":"2021-02-17T08:17:49Z"}}}`,
 		},
 	}
 	for _, tc := range tests {

@@ -6,7 +6,7 @@ import "testing"
 // decoder: it would leave "custom" on its way out.
 func TestDialectAndDecodersAgree(t *testing.T) {
 	t.Parallel()
-	shown := names("mentioned_channel mentioned_here") // kept as custom, shown as built in
+	shown := names("mentioned_channel mentioned_here team filter_tags") // kept as custom, shown as built in
 	for kind, known := range map[Kind]map[string]struct{}{
 		KindUser: userNames, KindChannel: channelNames, KindMember: memberNames, KindMessage: messageNames,
 		KindReaction: reactionNames, KindCall: callNames,
