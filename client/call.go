@@ -180,13 +180,13 @@ func (c *Client) attempt(ctx context.Context, r *request, address string, body [
 	what := r.method + " /" + strings.Join(r.path, "/")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return &broken{fmt.Errorf("%s on %s: %w", what, c.base.Host, plain(err))}
+		return &broken{err: fmt.Errorf("%s on %s: %w", what, c.base.Host, plain(err))}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	most := cmp.Or(r.max, maxAnswer)
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {
-		return &broken{fmt.Errorf("reading the answer to %s: %w", what, plain(err))}
+		return &broken{fmt.Errorf("reading the answer to %s: %w", what, plain(err)), true}
 	}
 	if int64(len(answer)) > most {
 		return fmt.Errorf("the answer to %s is larger than %d MiB", what, most>>20)

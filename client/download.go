@@ -154,7 +154,7 @@ func (c *Client) resume(ctx context.Context, r *Result, tag string, s *sink) (st
 	// The whole file from its start again: what is there already is skipped. If
 	// it was another one, the checksum tells.
 	if _, err := io.CopyN(io.Discard, resp.Body, s.n-at); err != nil {
-		return tag, &broken{fmt.Errorf("downloading %s: %w", r.Path, plain(err))}
+		return tag, &broken{fmt.Errorf("downloading %s: %w", r.Path, plain(err)), true}
 	}
 	// One byte more than expected is enough to know that it is too long.
 	_, err = io.CopyBuffer(s, io.LimitReader(resp.Body, r.Size-s.n+1), make([]byte, 256<<10))
@@ -162,9 +162,9 @@ func (c *Client) resume(ctx context.Context, r *Result, tag string, s *sink) (st
 	case s.err != nil:
 		return tag, s.err
 	case err != nil:
-		return tag, &broken{fmt.Errorf("downloading %s: %w", r.Path, plain(err))}
+		return tag, &broken{fmt.Errorf("downloading %s: %w", r.Path, plain(err)), true}
 	case s.n < r.Size:
-		return tag, &broken{wrongSize(r, s.n)}
+		return tag, &broken{wrongSize(r, s.n), true}
 	case s.n > r.Size:
 		return tag, wrongSize(r, s.n)
 	}
@@ -189,7 +189,7 @@ func (c *Client) Manifest(ctx context.Context, t *Task) ([]byte, error) {
 		defer func() { _ = resp.Body.Close() }()
 		b, err = io.ReadAll(io.LimitReader(resp.Body, maxManifest+1))
 		if err != nil {
-			return false, &broken{fmt.Errorf("downloading the manifest: %w", plain(err))}
+			return false, &broken{fmt.Errorf("downloading the manifest: %w", plain(err)), true}
 		}
 		if len(b) > maxManifest {
 			return false, fmt.Errorf("the manifest is larger than %d MiB", maxManifest>>20)
@@ -254,7 +254,7 @@ func (c *Client) open(ctx context.Context, url string, header http.Header) (*htt
 	req.Header.Set("Accept-Encoding", "identity")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		err = &broken{fmt.Errorf("downloading from %s: %w", req.URL.Host, body.reason(plain(err)))}
+		err = &broken{err: fmt.Errorf("downloading from %s: %w", req.URL.Host, body.reason(plain(err)))}
 		return nil, errors.Join(err, body.Close())
 	}
 	body.ReadCloser = resp.Body

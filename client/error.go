@@ -1,6 +1,8 @@
 package client
 
 import (
+	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -76,8 +78,21 @@ func (c *Client) retryAfter(value string) time.Duration {
 	return 0
 }
 
+// IsUnreachable reports whether err says that there was no server to answer, or
+// one that hung up: not that an answer broke off, took too long, or came from
+// somebody whose certificate is not trusted.
+func IsUnreachable(err error) bool {
+	b, lost := errors.AsType[*broken](err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return lost && !b.begun && !untrusted &&
+		!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+}
+
 // broken is the error of a request that got no answer, or not all of one.
-type broken struct{ err error }
+type broken struct {
+	err   error
+	begun bool // there was the beginning of an answer
+}
 
 func (b *broken) Error() string { return b.err.Error() }
 func (b *broken) Unwrap() error { return b.err }

@@ -301,3 +301,28 @@ func TestMessagesAreSentOnce(t *testing.T) {
 		})
 	}
 }
+
+func TestErrorsAreTold(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		answer      answer
+		unreachable bool
+	}{
+		"nobody":     {nobody, true},
+		"hung up":    {answer{err: io.EOF}, true},
+		"cut off":    {cutOff, false},
+		"stranger":   {stranger, false},
+		"too slow":   {answer{err: context.DeadlineExceeded}, false},
+		"away":       {away, false},
+		"no JSON":    {answer{status: 200, body: "<html>"}, false},
+		"bad input":  {refusedIt, false},
+		"rate limit": {tooMany("1"), false},
+	} {
+		c, _, _ := scripted(t, client.Options{}, tt.answer)
+		_, err := c.Task(t.Context(), "t")
+		if err == nil || client.IsUnreachable(err) != tt.unreachable || client.IsNotFound(err) ||
+			client.IsBadInput(err) != (name == "bad input") || client.IsRateLimited(err) != (name == "rate limit") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

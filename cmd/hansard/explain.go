@@ -3,14 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
-	"syscall"
 
 	"hansard/client"
 )
@@ -23,7 +20,7 @@ func explain(err error) error {
 	}
 	e, ok := errors.AsType[*client.Error](err)
 	switch {
-	case !ok && unreachable(err):
+	case client.IsUnreachable(err):
 		return fmt.Errorf("%w; is hansard serve running there? say where with --server URL", err)
 	case !ok:
 		return err
@@ -31,13 +28,6 @@ func explain(err error) error {
 		return fmt.Errorf("%w; try again in %d s", err, int64(math.Ceil(e.RetryAfter.Seconds())))
 	}
 	return fmt.Errorf("%w%s%s", err, fields(e), limit(e))
-}
-
-// unreachable reports whether there was nobody at the other end, or somebody
-// else than expected.
-func unreachable(err error) bool {
-	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial" || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // fields lists what a refusal says about single fields, unless its message
