@@ -15,6 +15,7 @@ import (
 var kinds = map[string]wire.Kind{
 	"User": wire.KindUser, "Channel": wire.KindChannel, "Member": wire.KindMember, "Message": wire.KindMessage,
 	"Reaction": wire.KindReaction, "Read": wire.KindRead, "Call": wire.KindCall, "Task": wire.KindTask, "ImportTask": wire.KindImport,
+	"ChannelConfig": wire.KindChannelType,
 }
 
 func toV2(t *testing.T, kind wire.Kind, classic string) object {
@@ -94,7 +95,8 @@ var classics = map[string]string{
 		`"reaction_counts":{"love":1},"reaction_scores":{"love":1},"reaction_groups":null,"reply_count":0,"deleted_reply_count":0,` +
 		`"cid":"messaging:tea","created_at":` + at + `,"updated_at":` + at + `,"shadowed":false,"mentioned_users":[{"id":"gone","deleted_at":` + at +
 		`}],"silent":false,"pinned":true,"pinned_at":` + at + `,"pinned_by":U,"pin_expires":null,"cups":2}`,
-	"Read": `{"user":U,"last_read":` + at + `,"unread_messages":0}`,
+	"ChannelConfig": `K`,
+	"Read":          `{"user":U,"last_read":` + at + `,"unread_messages":0}`,
 	"Call": `{"type":"default","id":"c","cid":"default:c","created_by":U,"created_at":` + at + `,"updated_at":` + at +
 		`,"members":[{"user_id":"ada","role":"host","created_at":` + at + `}],"topic":"tea"}`,
 	"Task": `{"task_id":"11111111-2222-4333-8444-555555555555","status":"completed","created_at":` + at + `,"updated_at":` + at +

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"hansard/api"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -224,6 +227,33 @@ func reachable(doc object, from any) map[string]bool {
 	}
 	walk(from)
 	return found
+}
+
+// docs/api.md lists every operation, with its summary and its v2 prefix.
+func TestEveryOperationIsListed(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "docs", "api.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed, described []string
+	for line := range strings.Lines(string(page)) {
+		if regexp.MustCompile("^\\| [A-Z]+ \\| `/").MatchString(line) {
+			listed = append(listed, strings.TrimSpace(line))
+		}
+	}
+	operations(parsed(t, api.Source()), func(path, method string, _, op object) {
+		row := fmt.Sprintf("| %s | `%s` | %s |", strings.ToUpper(method), path, op["summary"])
+		if prefix := op["x-v2"]; prefix != nil {
+			row += fmt.Sprintf(" `%s` |", prefix)
+		}
+		described = append(described, row)
+	})
+	slices.Sort(listed)
+	slices.Sort(described)
+	if diff := cmp.Diff(described, listed); diff != "" {
+		t.Errorf("what is described (-) and what docs/api.md lists (+) differ:\n%s", diff)
+	}
 }
 
 // Nothing is there for nothing, and no mark is left.
