@@ -51,7 +51,7 @@ func (s *Server) allow(h http.Header, app int64, group string) error {
 		return nil
 	}
 	now := s.now()
-	r, ok := s.limiter.take(windowKey{app, group}, now, s.opts.RateLimit, s.opts.RateWindow)
+	r, ok := s.limiter.take(windowKey{app, group}, now, s.opts.RateLimit, s.opts.RateWindow, 1)
 	s.setRate(h, r)
 	if ok {
 		return nil
@@ -63,11 +63,21 @@ func (s *Server) allow(h http.Header, app int64, group string) error {
 		s.opts.RateLimit, s.opts.RateWindow)
 }
 
+// standing is how far the requests of a group are used up.
+func (s *Server) standing(app int64, group string) rate {
+	if group == "" || s.opts.RateLimit <= 0 {
+		return s.unlimited()
+	}
+	r, _ := s.limiter.take(windowKey{app, group}, s.now(), s.opts.RateLimit, s.opts.RateWindow, 0)
+	return r
+}
+
 // maxWindows bounds what the limiter remembers; past it, windows that are over
 // are forgotten.
 const maxWindows = 4096
 
-func (l *limiter) take(key windowKey, now time.Time, limit int, length time.Duration) (rate, bool) {
+// take counts n requests, 0 to look only, if there is one left.
+func (l *limiter) take(key windowKey, now time.Time, limit int, length time.Duration, n int) (rate, bool) {
 	start := now.Truncate(length)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,7 +97,7 @@ func (l *limiter) take(key windowKey, now time.Time, limit int, length time.Dura
 	}
 	ok := w.used < limit
 	if ok {
-		w.used++
+		w.used += n
 	}
 	l.windows[key] = w
 	reset := start.Add(length)
