@@ -18,16 +18,29 @@ var messageNames = names(`id text html type user user_id attachments parent_id s
 // given, the last time that is. What only a pinned message has is dropped from
 // one that is not. It fails with a *FieldError.
 func DecodeMessage(raw []byte, emb *Embedded) (chat.Message, error) {
-	return decodeMessage(raw, emb, true)
+	return decodeMessage(raw, emb, needAll)
 }
 
 // DecodeNewMessage is DecodeMessage for a request: the path names the channel,
 // and the id may be left to the server. Only the user is required.
 func DecodeNewMessage(raw []byte, emb *Embedded) (chat.Message, error) {
-	return decodeMessage(raw, emb, false)
+	return decodeMessage(raw, emb, needUser)
 }
 
-func decodeMessage(raw []byte, emb *Embedded, whole bool) (chat.Message, error) {
+// DecodeChangedMessage is DecodeNewMessage for a message that is there already:
+// nothing is required.
+func DecodeChangedMessage(raw []byte) (chat.Message, error) {
+	return decodeMessage(raw, nil, needNothing)
+}
+
+// What a message must bring.
+const (
+	needNothing = iota
+	needUser
+	needAll
+)
+
+func decodeMessage(raw []byte, emb *Embedded, need int) (chat.Message, error) {
 	var m chat.Message
 	var ref channelRef
 	var custom customFields
@@ -112,11 +125,11 @@ func decodeMessage(raw []byte, emb *Embedded, whole bool) (chat.Message, error) 
 		m.PinnedAt, m.PinnedBy, m.PinExpires = 0, "", 0
 	}
 	switch {
-	case whole && m.ID == "":
+	case need == needAll && m.ID == "":
 		d.fail("id", object.start, "is required")
-	case whole && m.CID == "":
+	case need == needAll && m.CID == "":
 		d.fail("cid", object.start, "is required, or channel_type and channel_id")
-	case m.UserID == "":
+	case need != needNothing && m.UserID == "":
 		d.fail("user_id", object.start, "is required")
 	}
 	return m, d.done()

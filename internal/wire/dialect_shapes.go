@@ -24,6 +24,7 @@ func makeShapes() map[Kind]*shape {
 	result := envelope().times("expires_at").done()
 	history := envelope().times("created_at").done()
 	edit := envelope().times("message_updated_at").done()
+	block := envelope().times("created_at").one(&user, "user blocked_user").done()
 	event := entity().times("created_at received_at last_read_at channel_last_message_at").
 		one(&user, "user").one(&channel, "channel").
 		one(&member, "member").one(&message, "message").one(&reaction, "reaction").
@@ -43,7 +44,7 @@ func makeShapes() map[Kind]*shape {
 	channel = *entity().
 		times("last_message_at deleted_at truncated_at hide_messages_before mute_expires_at").
 		one(&user, "created_by truncated_by").many(&member, "members").one(config, "config").
-		raw("member_count message_count team cooldown hidden muted blocked").
+		raw("member_count message_count team cooldown filter_tags hidden muted blocked").
 		always("frozen", "false", "disabled", "false", "own_capabilities", "[]").
 		raw("cid id type").times("created_at updated_at").done()
 	member = *entity().
@@ -89,8 +90,10 @@ func makeShapes() map[Kind]*shape {
 			one(&channel, "channel").states(&channel, "channels").
 			one(&member, "member membership channel_member").many(&member, "members").
 			one(&message, "message").many(&message, "messages pinned_messages").
+			many(edit, "message_history").
 			one(&reaction, "reaction").many(&reaction, "reactions").
 			many(&read, "read").
+			many(block, "blocks").times("created_at").
 			one(&call, "call").states(&call, "calls").
 			one(&task, "task").many(&task, "tasks").
 			one(&imported, "import_task").many(&imported, "import_tasks").
