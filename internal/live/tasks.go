@@ -12,7 +12,12 @@ import (
 
 // Handlers run the tasks that requests of the data API enqueue.
 func (s *Service) Handlers() map[string]task.Handler {
-	return map[string]task.Handler{task.DeleteCalls: s.runCallDeletion}
+	return map[string]task.Handler{
+		task.DeleteUsers:     s.runDeleteUsers,
+		task.DeactivateUsers: s.runDeactivateUsers,
+		task.ReactivateUsers: s.runReactivateUsers,
+		task.DeleteCalls:     s.runCallDeletion,
+	}
 }
 
 // enqueue stores a task and gives the answer that names it.

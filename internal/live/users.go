@@ -90,7 +90,7 @@ func upsertUser(tx store.Tx, u *chat.User, now chat.Time) error {
 		old = chat.User{CreatedAt: now}
 	}
 	u.Role = cmp.Or(u.Role, "user")
-	u.CreatedAt, u.UpdatedAt = old.CreatedAt, now
+	u.CreatedAt, u.UpdatedAt = old.CreatedAt, max(now, old.UpdatedAt)
 	u.LastActive, u.DeactivatedAt, u.DeletedAt, u.Banned = old.LastActive, old.DeactivatedAt, 0, old.Banned
 	_, err = tx.PutUser(u)
 	return err

@@ -149,7 +149,9 @@ func testDeleteNotes(t *testing.T, f *fixture) {
 		}
 		return nil
 	})
-	f.update(func(tx store.Tx) error { return errors.Join(tx.DeleteHistory("a"), tx.DeleteReactions("a"), tx.DeleteReactions("none")) })
+	f.update(func(tx store.Tx) error {
+		return errors.Join(tx.DeleteHistory("a"), tx.DeleteReactions("a"), tx.DeleteReactions("none"))
+	})
 	count := func(id string) (n int) {
 		f.view(func(r store.Reader) error {
 			return r.History(store.HistoryQuery{Message: id}, func(*store.HistoryRow) error {
