@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"hansard/internal/chat"
 	"hansard/internal/store"
@@ -10,9 +11,8 @@ import (
 	"hansard/internal/wire"
 )
 
-// What is removed here is gone from the rows and the indexes, and, since pages
-// are written over (secure_delete), from the file once the write-ahead log has
-// been copied.
+// What is removed here is gone from the rows and the indexes, and soon from the
+// file: see scrubber.
 
 // changed makes the error ErrNotFound when the last statement changed nothing.
 func (t *tx) changed(what string, err error) error {
@@ -71,11 +71,11 @@ func (t *tx) DeleteMessage(id string) error {
 // deleteMessage removes a message and what hangs on it. The caller sees to the
 // read states and to the channel's last message.
 func (t *tx) deleteMessage(c *channelState, m *doomed) error {
+	t.erased = true
 	for _, sql := range []string{
 		`DELETE FROM messages WHERE app = $1 AND id = $2`,
 		`DELETE FROM reactions WHERE app = $1 AND message = $2`,
 		`DELETE FROM history WHERE app = $1 AND message = $2`,
-		`DELETE FROM orphans WHERE app = $1 AND parent = $2`,
 		`DELETE FROM marks WHERE app = $1 AND kind = 5 AND subject = $2`,
 	} {
 		if err := t.conn.Exec(sql, t.app, m.id); err != nil {
@@ -83,7 +83,7 @@ func (t *tx) deleteMessage(c *channelState, m *doomed) error {
 		}
 	}
 	delete(t.reacted, m.id)
-	delete(t.threads, m.id)
+	t.threads[m.id] = struct{}{} // replies that stay wait for it to come back
 	if m.parent != "" {
 		t.threads[m.parent] = struct{}{}
 		err := t.conn.Exec(`DELETE FROM replies WHERE app = $1 AND parent = $2 AND created_at = $3 AND id = $4`,
@@ -114,6 +114,9 @@ func (t *tx) PurgeMessages(channel int64, before chat.Time, limit int) (int, err
 	if err != nil {
 		return 0, err
 	}
+	if limit <= 0 {
+		return 0, nil
+	}
 	if before == 0 {
 		before = 1<<63 - 1
 	}
@@ -126,9 +129,7 @@ func (t *tx) PurgeMessages(channel int64, before chat.Time, limit int) (int, err
 	if err != nil || len(list) == 0 {
 		return 0, err
 	}
-	unread := false
 	for i := range list {
-		unread = unread || list[i].createdAt >= c.truncatedAt
 		if err := t.deleteMessage(c, &list[i]); err != nil {
 			return 0, err
 		}
@@ -141,10 +142,51 @@ func (t *tx) PurgeMessages(channel int64, before chat.Time, limit int) (int, err
 	if err := t.findLast(c); err != nil {
 		return 0, err
 	}
-	if unread {
-		err = t.RecountUnread(channel)
+	return len(list), t.lowerUnread(c, list)
+}
+
+// lowerUnread takes messages that are gone, oldest first, off the unread counts
+// of those who had not read them.
+func (t *tx) lowerUnread(c *channelState, gone []doomed) error {
+	var unread []chat.Time
+	own := map[int64][]chat.Time{}
+	for i := range gone {
+		if m := &gone[i]; t.live(c, m.createdAt, m.deletedAt) && !m.silent {
+			unread = append(unread, m.createdAt)
+			own[m.user] = append(own[m.user], m.createdAt)
+		}
 	}
-	return len(list), err
+	if len(unread) == 0 {
+		return nil
+	}
+	after := func(list []chat.Time, at chat.Time) int {
+		i, _ := slices.BinarySearch(list, at+1)
+		return len(list) - i
+	}
+	type change struct {
+		user int64
+		by   int
+	}
+	var changes []change
+	err := t.conn.Query(`SELECT user, last_read FROM reads WHERE app = $1 AND channel = $2 AND last_read < $3 AND unread >= 0`,
+		[]any{t.app, c.key, unread[len(unread)-1]}, func(s *lite.Stmt) error {
+			user, at := s.Int(0), s.Time(1)
+			if n := after(unread, at) - after(own[user], at); n > 0 {
+				changes = append(changes, change{user, n})
+			}
+			return nil
+		})
+	if err != nil {
+		return err
+	}
+	for _, ch := range changes {
+		err := t.conn.Exec(`UPDATE reads SET unread = max(unread + $4 - sequence - $5, 0), sequence = $4 WHERE app = $1 AND channel = $2
+			AND user = $3`, t.app, c.key, ch.user, c.sequence, ch.by)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *tx) DeleteMember(channel int64, user string) error {
@@ -156,16 +198,12 @@ func (t *tx) DeleteMember(channel int64, user string) error {
 	if err != nil {
 		return err
 	}
-	err = t.conn.Exec(`DELETE FROM reads WHERE app = $1 AND channel = $2 AND user = $3`, t.app, channel, key)
-	if err != nil {
-		return err
-	}
 	err = t.conn.Exec(`DELETE FROM members WHERE app = $1 AND channel = $2 AND user = $3`, t.app, channel, key)
 	if err := t.changed("member "+user, err); err != nil {
 		return err
 	}
 	c.members, c.dirty = c.members-1, true
-	return nil
+	return t.conn.Exec(`DELETE FROM reads WHERE app = $1 AND channel = $2 AND user = $3`, t.app, channel, key)
 }
 
 func (t *tx) DeleteChannel(channel int64) error {
@@ -203,10 +241,12 @@ func (t *tx) DeleteChannel(channel int64) error {
 	}
 	delete(t.byKey, c.key)
 	delete(t.channels, cid)
+	t.erased = true
 	return t.conn.Exec(`DELETE FROM marks WHERE app = $1 AND kind IN (1, 2, 3) AND subject = $2`, t.app, cid)
 }
 
 func (t *tx) DeleteCall(cid string) error {
+	t.erased = true
 	err := t.conn.Exec(`DELETE FROM call_users WHERE app = $1 AND call = (SELECT key FROM calls WHERE app = $1 AND cid = $2)`, t.app, cid)
 	if err != nil {
 		return err
@@ -239,6 +279,7 @@ func (t *tx) RenameUser(old, id string) error {
 	}
 	delete(t.users, old)
 	t.remember(id, key)
+	t.erased = true
 	if err := t.conn.Exec(`UPDATE marks SET subject = $3 WHERE app = $1 AND kind = 4 AND subject = $2`, t.app, old, id); err != nil {
 		return err
 	}

@@ -27,16 +27,28 @@ func (t *tx) PutMessage(m *chat.Message) error {
 		return err
 	}
 	isNew, err := t.putMessage(m, false)
-	if err != nil || m.Silent {
+	if err != nil {
 		return err
+	}
+	if isNew {
+		// Replies may have been there before it.
+		if err := t.conn.Exec(`DELETE FROM orphans WHERE app = $1 AND parent = $2`, t.app, m.ID); err != nil {
+			return err
+		}
+		if t.conn.Changes() > 0 {
+			t.threads[m.ID] = struct{}{}
+		}
 	}
 	c, err := t.channelByCID(m.CID)
 	if err != nil {
 		return err
 	}
-	switch now := m.DeletedAt == 0; {
+	switch now := m.DeletedAt == 0 && !m.Silent; {
 	case isNew && now:
 		c.sequence, c.dirty = c.sequence+1, true
+		// Not for the author, whose own message is not unread.
+		return t.conn.Exec(`UPDATE reads SET sequence = sequence + 1 WHERE app = $1 AND channel = $2 AND user = $3`,
+			t.app, c.key, t.keys.User)
 	case !isNew && was && !now:
 		return t.shiftUnread(c, m.CreatedAt, t.keys.User, -1)
 	case !isNew && !was && now:
@@ -226,6 +238,7 @@ func (t *tx) replaceMessage(m *chat.Message, c *channelState, stored, pin []byte
 	if t.live(old, createdAt, deletedAt) {
 		old.messages--
 	}
+	moved := channel != c.key || createdAt != m.CreatedAt
 	if parent != "" {
 		t.threads[parent] = struct{}{}
 		err := t.conn.Exec(`DELETE FROM replies WHERE app = $1 AND parent = $2 AND created_at = $3 AND id = $4`,
@@ -234,9 +247,13 @@ func (t *tx) replaceMessage(m *chat.Message, c *channelState, stored, pin []byte
 			return err
 		}
 	}
-	return t.conn.Exec(`UPDATE messages SET channel = $2, created_at = $3, user = $5, kind = $6, deleted_at = $7, parent = $8,
+	err = t.conn.Exec(`UPDATE messages SET channel = $2, created_at = $3, user = $5, kind = $6, deleted_at = $7, parent = $8,
 		quoted = $9, body = $10, pin = $11 WHERE app = $1 AND id = $4`,
 		t.app, c.key, m.CreatedAt, m.ID, t.keys.User, kindOf(m), m.DeletedAt, null(m.ParentID), null(m.QuotedMessageID), stored, pin)
+	if err != nil || !moved || createdAt < old.lastMessageAt {
+		return err
+	}
+	return t.findLast(old)
 }
 
 func null(s string) any {
@@ -277,11 +294,11 @@ func (t *tx) writeThread(parent string) error {
 	if err := t.conn.Exec(`UPDATE messages SET thread = $3 WHERE app = $1 AND id = $2`, t.app, parent, thread); err != nil {
 		return err
 	}
-	if t.conn.Changes() == 0 {
+	if thread != nil && t.conn.Changes() == 0 {
 		t.orphans = true
 		return t.conn.Exec(`INSERT INTO orphans (app, parent) VALUES ($1, $2) ON CONFLICT DO NOTHING`, t.app, parent)
 	}
-	if t.orphans {
+	if t.orphans || thread == nil {
 		return t.conn.Exec(`DELETE FROM orphans WHERE app = $1 AND parent = $2`, t.app, parent)
 	}
 	return nil

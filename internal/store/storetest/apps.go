@@ -122,7 +122,7 @@ func RunApps(t *testing.T, open Open) {
 			if a.ID == kept.ID {
 				want = 1
 			}
-			if got := count(t, s, a.ID); got != (content{want, want, want, want, want}) {
+			if got := count(t, s, a.ID); got != (content{want, want, want, want, want, 3 * want}) {
 				t.Errorf("app %s holds %+v, want %d of each", a.Key, got, want)
 			}
 		}
@@ -186,14 +186,29 @@ func fill(t *testing.T, s store.Store, app int64) {
 		}); err != nil {
 			return err
 		}
-		return tx.PutCall(&chat.Call{Type: "default", ID: "c", CreatedBy: "alice", CreatedAt: at, UpdatedAt: at})
+		answer := chat.Message{
+			ID: "answer", CID: "messaging:general", UserID: "alice", Type: chat.Reply, ParentID: "m", CreatedAt: at + 1, UpdatedAt: at + 1,
+			Pinned: true, PinnedAt: at + 1, PinnedBy: "alice",
+		}
+		orphan := answer
+		orphan.ID, orphan.ParentID = "orphan", "none"
+		alice, err := tx.UserKey("alice")
+		return errors.Join(
+			err,
+			tx.PutMessage(&answer), tx.PutMessage(&orphan),
+			tx.PutCall(&chat.Call{Type: "default", ID: "c", CreatedBy: "alice", CreatedAt: at, UpdatedAt: at}),
+			tx.PutHistory(&store.HistoryRow{Message: "m", UpdatedAt: at, UpdatedBy: alice, Object: []byte(`{}`)}),
+			tx.PutPending(&store.PendingRow{ID: "wait", Channel: ch, User: alice, CreatedAt: at, Message: []byte(`{}`)}),
+			tx.PutMark(&store.Mark{Kind: store.Hidden, User: alice, Subject: "messaging:general", At: at}),
+			tx.PutSetting("a", []byte("1")),
+		)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-type content struct{ users, channels, messages, calls, tasks int }
+type content struct{ users, channels, messages, calls, tasks, notes int }
 
 // count counts what fill put in and what was enqueued.
 func count(t *testing.T, s store.Store, app int64) content {
@@ -205,6 +220,15 @@ func count(t *testing.T, s store.Store, app int64) content {
 		}
 		if _, err := r.Call("default:c"); err == nil {
 			n.calls++
+		}
+		if _, err := r.Pending("wait"); err == nil {
+			n.notes++
+		}
+		if _, err := r.Setting("a"); err == nil {
+			n.notes++
+		}
+		if err := r.History(store.HistoryQuery{Message: "m"}, func(*store.HistoryRow) error { n.notes++; return nil }); err != nil {
+			return err
 		}
 		if err := r.Users(func(int64, string, []byte) error { n.users++; return nil }); err != nil {
 			return err
