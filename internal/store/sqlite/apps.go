@@ -170,12 +170,13 @@ func (s *Store) purgeApps(ctx context.Context) error {
 			err := s.write(ctx, func(c *lite.Conn) error {
 				var err error
 				more, err = purgeApp(c, app)
-				return err
+				return errors.Join(err, erased(c))
 			})
 			if err != nil {
 				return err
 			}
 		}
+		s.scrubber.begin()
 	}
 }
 

@@ -66,6 +66,7 @@ func (t *tx) DeletePending(id string) error {
 }
 
 func (t *tx) DeletePendingOf(user int64) error {
+	t.erased = true
 	return t.conn.Exec(`DELETE FROM pending WHERE app = $1 AND user = $2`, t.app, user)
 }
 

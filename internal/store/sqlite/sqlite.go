@@ -53,6 +53,9 @@ type Store struct {
 	busy atomic.Int64 // see Writers, in ns
 	log  *writeAhead
 
+	scrubber *scrubber
+	closing  sync.Once
+
 	mu     sync.Mutex
 	closed bool
 	idle   []*lite.Conn
@@ -112,6 +115,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	go s.writer(conn)
+	s.startScrubber(ctx)
 	return s, nil
 }
 
@@ -342,6 +346,7 @@ func (s *Store) View(ctx context.Context, app int64, fn func(store.Reader) error
 // Close waits for the writes that are queued and for readers to end, and
 // closes the database.
 func (s *Store) Close() error {
+	s.closing.Do(s.scrubber.stop)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

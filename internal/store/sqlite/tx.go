@@ -24,6 +24,7 @@ type tx struct {
 	reacted  map[string]struct{} // messages whose reactions must be written again
 	orphans  bool                // some reply waits for its parent
 	bulk     bool                // this is a batch of a bulk load
+	erased   bool                // something was deleted for good
 	b        body.Builder
 	keys     wire.MessageKeys
 }

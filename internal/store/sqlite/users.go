@@ -16,6 +16,7 @@ func (t *tx) UserMessagesIn(user int64, q store.MessageRange, fn func(*store.Mes
 }
 
 func (t *tx) DeleteHistory(message string) error {
+	t.erased = true
 	return t.conn.Exec(`DELETE FROM history WHERE app = $1 AND message = $2`, t.app, message)
 }
 

@@ -48,14 +48,24 @@ func (s *Store) write(ctx context.Context, fn func(*lite.Conn) error) error {
 
 // Update runs fn in a transaction on that app.
 func (s *Store) Update(ctx context.Context, app int64, fn func(store.Tx) error) error {
-	return s.write(ctx, func(c *lite.Conn) error {
+	gone := false
+	err := s.write(ctx, func(c *lite.Conn) error {
 		t := newTx(c, app)
 		if err := fn(t); err != nil {
 			return err
 		}
 		s.bulk = s.bulk || t.bulk
+		if gone = t.erased; gone {
+			if err := erased(c); err != nil {
+				return err
+			}
+		}
 		return t.flush()
 	})
+	if err == nil && gone {
+		s.scrubber.begin()
+	}
+	return err
 }
 
 // writer owns the writing connection. It is the only goroutine that writes.
