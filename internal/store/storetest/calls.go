@@ -97,7 +97,9 @@ func testCallDetails(t *testing.T, f *fixture) {
 		return err
 	})
 	// A user who is renamed is renamed here too, except in the session.
-	f.update(func(tx store.Tx) error { return errors.Join(tx.RenameUser("bob", "zoe"), tx.RenameUser("carol", "ida")) })
+	f.update(func(tx store.Tx) error {
+		return errors.Join(tx.RenameUser("bob", "zoe"), tx.RenameUser("carol", "ida"))
+	})
 	full.Members[0].UserID, full.Members[1].UserID = "zoe", "ida"
 	f.view(func(r store.Reader) error {
 		row, err := r.Call("default:a")

@@ -50,7 +50,9 @@ func testUnread(t *testing.T, f *fixture) {
 		model := unreadModel{reads: map[string]chat.Time{}}
 		now := chat.Time(2e15)
 		users := rapid.SampledFrom([]string{"alice", "bob", "carol"})
-		pick := func() *chat.Message { return &model.messages[rapid.IntRange(0, len(model.messages)-1).Draw(r, "message")] }
+		pick := func() *chat.Message {
+			return &model.messages[rapid.IntRange(0, len(model.messages)-1).Draw(r, "message")]
+		}
 		send := func() func(store.Tx) error {
 			m := newMessage(fmt.Sprintf("u%d-%d", round, now), users.Draw(r, "author"), now)
 			m.CID, m.Silent = cid, rapid.IntRange(0, 4).Draw(r, "silent") == 0
