@@ -196,7 +196,7 @@ func (s *Service) deleteUser(ctx context.Context, app int64, d *userDeletion, p 
 			ID: u.ID, Role: u.Role, Banned: u.Banned,
 			CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, DeactivatedAt: u.DeactivatedAt, DeletedAt: u.DeletedAt,
 		}
-		return u.put(tx, now)
+		return errors.Join(u.put(tx, now), tx.DeletePendingOf(u.key))
 	})
 	if err == nil && d.Conversations != "" {
 		err = s.deleteConversations(ctx, app, p.Key, d.Conversations)
@@ -207,8 +207,12 @@ func (s *Service) deleteUser(ctx context.Context, app int64, d *userDeletion, p 
 	if err == nil && d.Calls != "" {
 		err = s.deleteUserCalls(ctx, app, p.Key, d.Calls)
 	}
-	if err == nil && d.User == hard {
+	switch {
+	case err != nil:
+	case d.User == hard:
 		err = s.eraseUser(ctx, app, p)
+	case d.User == pruning:
+		err = s.renameInCalls(ctx, app, p, p.ID) // without what else they say
 	}
 	return err
 }
@@ -449,7 +453,12 @@ func (s *Service) eraseUser(ctx context.Context, app int64, p pinnedUser) error 
 	if err != nil || id == "" {
 		return err
 	}
-	// The sessions of calls hold ids as they came.
+	return s.renameInCalls(ctx, app, p, id)
+}
+
+// renameInCalls replaces what the sessions of calls, which are kept as they
+// came, say of a user.
+func (s *Service) renameInCalls(ctx context.Context, app int64, p pinnedUser, id string) error {
 	renamed := func(c *chat.Call) chat.Raw { return wire.RenameParticipant(c.Session, p.ID, id) }
 	return s.changeCalls(ctx, app, p.Key, func(c *chat.Call) bool { return !bytes.Equal(renamed(c), c.Session) },
 		func(tx store.Tx, c *chat.Call) error {
