@@ -69,7 +69,7 @@ func TestEveryFormGivesTheSameChat(t *testing.T) {
 	}
 	for _, part := range []string{
 		`"huge":123456789012345678901234567890,"price":2.50`, `"shoe":{"z":1,"a":[1e400]}`,
-		`"text":"hello \u0026 \u003cwelcome\u003e"`, `"unread_messages":2`, `"unread_messages":1`,
+		`"text":"hello \u0026 \u003cwelcome\u003e"`, `"unread_messages":1`, `"unread_messages":0`,
 		`{"id":"ghost","deleted_at":"2023-01-01T00:00:00Z"}`, `"cid":"messaging:!members-`, `"reply_count":1`,
 		`"reaction_counts":{"haha":1,"love":2}`, `"type":"deleted"`, `"truncated_at":"2024-01-03T00:00:10Z"`,
 	} {
