@@ -19,10 +19,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-type onID func(ctx context.Context, app int64, typ, id string, q url.Values, body []byte) ([]byte, error)
+type cidMethod func(ctx context.Context, app int64, typ, id string, q url.Values, body []byte) ([]byte, error)
 
-// on calls a method about the call with that cid.
-func (f *fixture) on(method onID, cid string) call {
+// aimed calls a method about the call with that cid.
+func (f *fixture) aimed(method cidMethod, cid string) call {
 	typ, id, _ := strings.Cut(cid, ":")
 	return func(body string) ([]byte, error) {
 		return method(f.t.Context(), f.app, typ, id, nil, []byte(body))
@@ -63,7 +63,7 @@ func callers(t *testing.T) *fixture {
 func TestGetOrCreateCall(t *testing.T) {
 	t.Parallel()
 	f := callers(t)
-	create := f.on(f.live.GetOrCreateCall, "default:daily")
+	create := f.aimed(f.live.GetOrCreateCall, "default:daily")
 	v := f.must(create, `{"data":{"created_by_id":"ann","members":[{"user_id":"ann","role":"host","custom":{"seat":1,"big":12345678901234567890}},{"user_id":"bob"}],
 		"starts_at":"2026-03-02T09:00:00+01:00","team":"red","custom":{"topic":"plans","price":2.50},"settings_override":{"audio":{"mic_default_on":false}},"video":true},
 		"ring":true,"notify":false,"video":true,"members_limit":1}`)
@@ -105,7 +105,7 @@ func TestGetOrCreateCall(t *testing.T) {
 		!strings.HasSuffix(export[0], `],"price":2.50,"team":"red","topic":"plans"}`) {
 		t.Errorf("exported: %s", export)
 	}
-	out, err := f.on(f.live.GetCall, "default:daily")("")
+	out, err := f.aimed(f.live.GetCall, "default:daily")("")
 	if err != nil || !strings.Contains(string(out), `"big":12345678901234567890`) || !strings.Contains(string(out), `"price":2.50`) {
 		t.Errorf("%s, %v", out, err)
 	}
@@ -127,7 +127,7 @@ func TestGetOrCreateCall(t *testing.T) {
 func TestGetOrCreateCallRefuses(t *testing.T) {
 	t.Parallel()
 	f := callers(t)
-	create := f.on(f.live.GetOrCreateCall, "default:new")
+	create := f.aimed(f.live.GetOrCreateCall, "default:new")
 	by := `{"data":{"created_by_id":"ann",`
 	for _, tt := range []struct {
 		body  string
@@ -166,7 +166,7 @@ func TestGetOrCreateCallRefuses(t *testing.T) {
 		f.refused(create, tt.body, wire.CodeBadInput, tt.words...)
 	}
 	for _, cid := range []string{"default:a/b", "default:", "de fault:x", ":x", "default:" + strings.Repeat("x", 65)} {
-		f.refused(f.on(f.live.GetOrCreateCall, cid), `{"data":{"created_by_id":"ann"}}`, wire.CodeBadInput)
+		f.refused(f.aimed(f.live.GetOrCreateCall, cid), `{"data":{"created_by_id":"ann"}}`, wire.CodeBadInput)
 	}
 	f.want(f.must(f.calls, ``), []any{}, "calls")
 	f.must(create, `{"data":{"created_by":{"id":"ann"},"members":null,"custom":null,"starts_at":null,"team":null},"members_limit":null,"other":1}`)
@@ -183,10 +183,10 @@ func manyOf(n int, text string) string {
 func TestUpdateCall(t *testing.T) {
 	t.Parallel()
 	f := callers(t)
-	f.must(f.on(f.live.GetOrCreateCall, "default:c"),
+	f.must(f.aimed(f.live.GetOrCreateCall, "default:c"),
 		`{"data":{"created_by_id":"ann","members":[{"user_id":"bob"}],"team":"red","custom":{"a":1,"b":2},"settings_override":{"x":1}}}`)
 	f.pass(time.Minute)
-	update := f.on(f.live.UpdateCall, "default:c")
+	update := f.aimed(f.live.UpdateCall, "default:c")
 	v := f.must(update, `{"starts_at":1772355600000000000,"custom":null}`)
 	f.want(v, "2026-03-01T09:00:00Z", "call", "starts_at")
 	f.want(v, 1.0, "call", "a")
@@ -228,16 +228,16 @@ func TestUpdateCall(t *testing.T) {
 		}
 		f.refused(update, tt.body, wire.CodeBadInput, tt.words...)
 	}
-	f.refused(f.on(f.live.UpdateCall, "default:none"), `{"custom":{}}`, wire.CodeNotFound, "default:none")
-	f.refused(f.on(f.live.GetCall, "default:none"), ``, wire.CodeNotFound, "default:none")
+	f.refused(f.aimed(f.live.UpdateCall, "default:none"), `{"custom":{}}`, wire.CodeNotFound, "default:none")
+	f.refused(f.aimed(f.live.GetCall, "default:none"), ``, wire.CodeNotFound, "default:none")
 }
 
 func TestUpdateCallMembers(t *testing.T) {
 	t.Parallel()
 	f := callers(t)
-	f.must(f.on(f.live.GetOrCreateCall, "default:c"), `{"data":{"created_by_id":"ann","members":[{"user_id":"bob"},{"user_id":"eve","role":"host","custom":{"a":1}}]}}`)
+	f.must(f.aimed(f.live.GetOrCreateCall, "default:c"), `{"data":{"created_by_id":"ann","members":[{"user_id":"bob"},{"user_id":"eve","role":"host","custom":{"a":1}}]}}`)
 	f.pass(time.Minute)
-	change := f.on(f.live.UpdateCallMembers, "default:c")
+	change := f.aimed(f.live.UpdateCallMembers, "default:c")
 	v := f.must(change, `{"update_members":[{"user_id":"eve","role":"guest","custom":{"b":2}},{"user_id":"kim"}],"remove_members":["bob","ann"]}`)
 	f.want(v, nil, "members", 2)
 	f.want(v, map[string]any{
@@ -248,7 +248,7 @@ func TestUpdateCallMembers(t *testing.T) {
 	f.want(v, "kim", "members", 1, "user_id")
 	f.want(v, "user", "members", 1, "role")
 	f.want(v, "2026-03-01T12:01:00Z", "members", 1, "created_at")
-	f.want(f.must(f.on(f.live.GetCall, "default:c"), ""), get(v, "members"), "members")
+	f.want(f.must(f.aimed(f.live.GetCall, "default:c"), ""), get(v, "members"), "members")
 	for user, want := range map[string]int{"ann": 1, "bob": 0, "eve": 1, "kim": 1} {
 		if got := len(f.exported(user)); got != want {
 			t.Errorf("%s has %d calls, want %d", user, got, want)
@@ -275,14 +275,14 @@ func TestUpdateCallMembers(t *testing.T) {
 	} {
 		f.refused(change, tt.body, wire.CodeBadInput, tt.words...)
 	}
-	f.refused(f.on(f.live.UpdateCallMembers, "default:none"), `{"update_members":["bob"]}`, wire.CodeNotFound)
+	f.refused(f.aimed(f.live.UpdateCallMembers, "default:none"), `{"update_members":["bob"]}`, wire.CodeNotFound)
 }
 
 // A call takes a thousand members and no more.
 func TestFullCall(t *testing.T) {
 	t.Parallel()
 	f := callers(t)
-	f.must(f.on(f.live.GetOrCreateCall, "default:c"), `{"data":{"created_by_id":"ann"}}`)
+	f.must(f.aimed(f.live.GetOrCreateCall, "default:c"), `{"data":{"created_by_id":"ann"}}`)
 	for i := range 11 {
 		users := make([]string, 100)
 		members := make([]string, 100)
@@ -293,9 +293,9 @@ func TestFullCall(t *testing.T) {
 		f.must(f.users, `{"users":{`+strings.Join(users, ",")+`}}`)
 		add := `{"update_members":[` + strings.Join(members, ",") + `]}`
 		if i < 10 {
-			f.must(f.on(f.live.UpdateCallMembers, "default:c"), add)
+			f.must(f.aimed(f.live.UpdateCallMembers, "default:c"), add)
 		} else {
-			f.refused(f.on(f.live.UpdateCallMembers, "default:c"), add, wire.CodeBadInput, "members", "1000")
+			f.refused(f.aimed(f.live.UpdateCallMembers, "default:c"), add, wire.CodeBadInput, "members", "1000")
 		}
 	}
 }
@@ -303,8 +303,8 @@ func TestFullCall(t *testing.T) {
 func TestEndCall(t *testing.T) {
 	t.Parallel()
 	f := callers(t)
-	f.must(f.on(f.live.GetOrCreateCall, "default:c"), `{"data":{"created_by_id":"ann"}}`)
-	end, show := f.on(f.live.EndCall, "default:c"), f.on(f.live.GetCall, "default:c")
+	f.must(f.aimed(f.live.GetOrCreateCall, "default:c"), `{"data":{"created_by_id":"ann"}}`)
+	end, show := f.aimed(f.live.EndCall, "default:c"), f.aimed(f.live.GetCall, "default:c")
 	f.want(f.must(show, ""), nil, "call", "ended_at")
 	f.pass(time.Minute)
 	f.want(f.must(end, ""), map[string]any{})
@@ -313,26 +313,26 @@ func TestEndCall(t *testing.T) {
 	v := f.must(show, "")
 	f.want(v, "2026-03-01T12:01:00Z", "call", "ended_at")
 	f.want(v, "2026-03-01T12:01:00Z", "call", "updated_at")
-	f.refused(f.on(f.live.EndCall, "default:none"), ``, wire.CodeNotFound)
+	f.refused(f.aimed(f.live.EndCall, "default:none"), ``, wire.CodeNotFound)
 }
 
 func TestSoftDeleteCall(t *testing.T) {
 	t.Parallel()
 	f := callers(t)
-	create := f.on(f.live.GetOrCreateCall, "default:c")
+	create := f.aimed(f.live.GetOrCreateCall, "default:c")
 	f.must(create, `{"data":{"created_by_id":"ann","members":["bob"],"custom":{"topic":"old"},"settings_override":{"x":1}}}`)
 	f.pass(time.Minute)
-	v := f.must(f.on(f.live.DeleteCall, "default:c"), ``)
+	v := f.must(f.aimed(f.live.DeleteCall, "default:c"), ``)
 	f.want(v, "2026-03-01T12:01:00Z", "call", "deleted_at")
 	f.want(v, "old", "call", "topic")
 	f.want(v, nil, "task_id")
-	for name, method := range map[string]onID{
+	for name, method := range map[string]cidMethod{
 		"get": f.live.GetCall, "update": f.live.UpdateCall, "end": f.live.EndCall, "delete": f.live.DeleteCall,
 	} {
 		f.t.Log(name)
-		f.refused(f.on(method, "default:c"), `{}`, wire.CodeNotFound, "default:c")
+		f.refused(f.aimed(method, "default:c"), `{}`, wire.CodeNotFound, "default:c")
 	}
-	f.refused(f.on(f.live.UpdateCallMembers, "default:c"), `{"update_members":["bob"]}`, wire.CodeNotFound, "default:c")
+	f.refused(f.aimed(f.live.UpdateCallMembers, "default:c"), `{"update_members":["bob"]}`, wire.CodeNotFound, "default:c")
 	f.want(f.must(f.calls, `{"filter_conditions":{"cid":"default:c"}}`), []any{}, "calls")
 	// It is still what its users did.
 	for _, user := range []string{"ann", "bob"} {
@@ -356,8 +356,8 @@ func TestSoftDeleteCall(t *testing.T) {
 func TestHardDeleteCall(t *testing.T) {
 	t.Parallel()
 	f := callers(t)
-	create := f.on(f.live.GetOrCreateCall, "default:c")
-	remove := f.on(f.live.DeleteCall, "default:c")
+	create := f.aimed(f.live.GetOrCreateCall, "default:c")
+	remove := f.aimed(f.live.DeleteCall, "default:c")
 	f.refused(remove, `{"hard":true}`, wire.CodeNotFound)
 	f.must(create, `{"data":{"created_by_id":"ann","members":["bob"],"custom":{"topic":"old"}}}`)
 	f.refused(remove, `{"hard":"yes"}`, wire.CodeBadInput, "hard")
@@ -366,7 +366,7 @@ func TestHardDeleteCall(t *testing.T) {
 	f.want(v, "old", "call", "topic")
 	f.want(v, nil, "call", "deleted_at")
 	id, _ := get(v, "task_id").(string)
-	f.refused(f.on(f.live.GetCall, "default:c"), ``, wire.CodeNotFound)
+	f.refused(f.aimed(f.live.GetCall, "default:c"), ``, wire.CodeNotFound)
 	if got := f.exported("bob"); len(got) != 0 {
 		t.Errorf("bob has %s", got)
 	}
@@ -390,7 +390,7 @@ func TestHardDeleteCall(t *testing.T) {
 		return tx.PutCall(&c)
 	})
 	run()
-	f.must(f.on(f.live.GetCall, "default:c"), ``)
+	f.must(f.aimed(f.live.GetCall, "default:c"), ``)
 	// One that is still there goes.
 	var q struct {
 		CreatedAt string `json:"created_at"`
@@ -403,7 +403,7 @@ func TestHardDeleteCall(t *testing.T) {
 		return tx.PutCall(&c)
 	})
 	run()
-	f.refused(f.on(f.live.GetCall, "default:c"), ``, wire.CodeNotFound)
+	f.refused(f.aimed(f.live.GetCall, "default:c"), ``, wire.CodeNotFound)
 
 	// A soft-deleted call can be removed, too.
 	f.must(create, `{"data":{"created_by_id":"ann"}}`)
@@ -426,13 +426,13 @@ func manyCalls(t *testing.T) *fixture {
 		typ := []string{"default", "livestream", "audio_room"}[i%3]
 		by := []string{"ann", "bob"}[i%2]
 		members := []string{`"eve"`, `"eve","kim"`, ``, `"kim"`}[i%4]
-		f.must(f.on(f.live.GetOrCreateCall, fmt.Sprintf("%s:c%d", typ, i)),
+		f.must(f.aimed(f.live.GetOrCreateCall, fmt.Sprintf("%s:c%d", typ, i)),
 			fmt.Sprintf(`{"data":{"created_by_id":%q,"members":[%s],"team":"t%d","starts_at":"2026-04-01T%02d:00:00Z","custom":{"n":%d,"tag":{"a":"x%d"}}}}`,
 				by, members, i%2, i, i%4, i%3))
 		f.pass(time.Minute)
 	}
-	f.must(f.on(f.live.EndCall, "default:c0"), "")
-	f.must(f.on(f.live.DeleteCall, "livestream:c1"), "")
+	f.must(f.aimed(f.live.EndCall, "default:c0"), "")
+	f.must(f.aimed(f.live.DeleteCall, "livestream:c1"), "")
 	f.put(func(tx store.Tx) error {
 		c := chat.Call{Type: "default", ID: "live", CreatedBy: "ann", CreatedAt: 1e15, UpdatedAt: 1e15, Session: chat.Raw(`{"participants":["kim"],"ended_at":null}`)}
 		return tx.PutCall(&c)
@@ -574,8 +574,8 @@ func TestQueryCallsHoldsItsPlace(t *testing.T) {
 	f := manyCalls(t)
 	v := f.must(f.calls, `{"limit":3}`)
 	next, _ := get(v, "next").(string)
-	f.must(f.on(f.live.DeleteCall, "default:c9"), `{"hard":true}`) // the place itself
-	f.must(f.on(f.live.GetOrCreateCall, "default:later"), `{"data":{"created_by_id":"ann"}}`)
+	f.must(f.aimed(f.live.DeleteCall, "default:c9"), `{"hard":true}`) // the place itself
+	f.must(f.aimed(f.live.GetOrCreateCall, "default:later"), `{"data":{"created_by_id":"ann"}}`)
 	v = f.must(f.calls, fmt.Sprintf(`{"limit":3,"next":%q}`, next))
 	if got := callIDs(v); got != "c8 c7 c6" {
 		t.Errorf("went on with %q", got)
@@ -585,20 +585,20 @@ func TestQueryCallsHoldsItsPlace(t *testing.T) {
 func TestCallsOfAnotherApp(t *testing.T) {
 	t.Parallel()
 	f := callers(t)
-	f.must(f.on(f.live.GetOrCreateCall, "default:c"), `{"data":{"created_by_id":"ann"}}`)
+	f.must(f.aimed(f.live.GetOrCreateCall, "default:c"), `{"data":{"created_by_id":"ann"}}`)
 	other := store.App{Name: "other", Key: "other", Secret: "s"}
 	if err := f.store.CreateApp(t.Context(), &other); err != nil {
 		t.Fatal(err)
 	}
 	mine := f.app
 	f.app = other.ID
-	f.refused(f.on(f.live.GetCall, "default:c"), ``, wire.CodeNotFound)
-	f.refused(f.on(f.live.DeleteCall, "default:c"), `{"hard":true}`, wire.CodeNotFound)
-	f.refused(f.on(f.live.EndCall, "default:c"), ``, wire.CodeNotFound)
-	f.refused(f.on(f.live.UpdateCall, "default:c"), `{}`, wire.CodeNotFound)
-	f.refused(f.on(f.live.UpdateCallMembers, "default:c"), `{"remove_members":["ann"]}`, wire.CodeNotFound)
-	f.refused(f.on(f.live.GetOrCreateCall, "default:c"), `{"data":{"created_by_id":"ann"}}`, wire.CodeBadInput, "data.created_by_id", "ann")
+	f.refused(f.aimed(f.live.GetCall, "default:c"), ``, wire.CodeNotFound)
+	f.refused(f.aimed(f.live.DeleteCall, "default:c"), `{"hard":true}`, wire.CodeNotFound)
+	f.refused(f.aimed(f.live.EndCall, "default:c"), ``, wire.CodeNotFound)
+	f.refused(f.aimed(f.live.UpdateCall, "default:c"), `{}`, wire.CodeNotFound)
+	f.refused(f.aimed(f.live.UpdateCallMembers, "default:c"), `{"remove_members":["ann"]}`, wire.CodeNotFound)
+	f.refused(f.aimed(f.live.GetOrCreateCall, "default:c"), `{"data":{"created_by_id":"ann"}}`, wire.CodeBadInput, "data.created_by_id", "ann")
 	f.want(f.must(f.calls, ``), []any{}, "calls")
 	f.app = mine
-	f.must(f.on(f.live.GetCall, "default:c"), ``)
+	f.must(f.aimed(f.live.GetCall, "default:c"), ``)
 }

@@ -12,7 +12,7 @@ import (
 func TestSendEvent(t *testing.T) {
 	t.Parallel()
 	f := peopled(t)
-	send := f.on(f.live.SendEvent, "messaging:general")
+	send := f.aimed(f.live.SendEvent, "messaging:general")
 	v := f.must(send, `{"event":{"type":"friendship_request","user_id":"ann","text":"hi","cid":"other:x","created_at":"2001-01-01T00:00:00Z",
 		"custom":{"b":1,"text":"no"},"a":{"z":1}}}`)
 	f.want(v, map[string]any{
@@ -51,8 +51,8 @@ func TestSendEvent(t *testing.T) {
 		f.refused(send, tt.body, wire.CodeBadInput, tt.words...)
 	}
 	event := `{"event":{"type":"x","user_id":"ann"}}`
-	f.refused(f.on(f.live.SendEvent, "messaging:none"), event, wire.CodeNotFound, "messaging:none")
-	f.refused(f.on(f.live.SendEvent, "messaging:a/b"), event, wire.CodeBadInput, "id")
+	f.refused(f.aimed(f.live.SendEvent, "messaging:none"), event, wire.CodeNotFound, "messaging:none")
+	f.refused(f.aimed(f.live.SendEvent, "messaging:a/b"), event, wire.CodeBadInput, "id")
 	f.put(func(tx store.Tx) error {
 		_, err := tx.PutUser(&chat.User{ID: "ann", Role: "user", CreatedAt: 1e15, UpdatedAt: 1e15, DeactivatedAt: 2e15})
 		return err
