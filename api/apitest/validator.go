@@ -29,8 +29,8 @@ type Validator struct {
 	schemas map[string]*jsonschema.Schema
 }
 
-// Operation is a method and a path as the document shows it.
-type Operation struct{ Method, Path string }
+// Operation is an operation as the document shows it.
+type Operation struct{ ID, Method, Path string }
 
 var shared = sync.OnceValues(load)
 
@@ -49,7 +49,7 @@ func New(t testing.TB) *Validator {
 func (v *Validator) Operations() []Operation {
 	list := make([]Operation, len(v.operations))
 	for i, op := range v.operations {
-		list[i] = Operation{op.method, op.path}
+		list[i] = Operation{op.id, op.method, op.path}
 	}
 	return list
 }
@@ -315,9 +315,10 @@ func (a *answer) checkBody(header http.Header, body []byte) error {
 
 // validate holds JSON against a schema.
 func validate(schema *jsonschema.Schema, text []byte) error {
-	// Which also finds names that come twice.
-	if !jsontext.Value(text).IsValid() {
-		return errors.New("it is not valid JSON")
+	// Which also finds names that come twice, and bytes that are no UTF-8.
+	d := jsontext.NewDecoder(bytes.NewReader(text))
+	if _, err := d.ReadValue(); err != nil {
+		return fmt.Errorf("it is not valid JSON: %w", err)
 	}
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {

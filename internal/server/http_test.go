@@ -49,7 +49,7 @@ func TestUnknownRoutes(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
 	for _, target := range []string{
-		"GET /", "GET /nothing", "GET /export_channels", "DELETE /tasks/x", "PATCH /users", "POST /healthz",
+		"GET /", "GET /nothing", "GET /export_channels", "DELETE /tasks/x", "PATCH /tasks", "POST /healthz",
 		"POST /export_channels/", "GET /tasks/", "GET //tasks", "GET /x//tasks", "GET /x/../tasks", "GET /./tasks", "GET /tasks/..",
 		"GET /tasks/x/", "GET /%2e%2e/tasks", "GET /api/v2/export_channels", "POST /api/v2/chat/users", "POST /api/v1/users",
 		"POST /api/v2/chat//export_channels", "OPTIONS *", "OPTIONS /users", "TRACE /users", "BREW /users",
