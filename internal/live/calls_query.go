@@ -191,17 +191,17 @@ func eachCall(ctx context.Context, r store.Reader, f *filter.Filter, fn func(*st
 		if !ok || len(ids) > 1 {
 			continue
 		}
-		for _, id := range ids {
-			key, err := r.UserKey(id)
-			if errors.Is(err, store.ErrNotFound) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			return r.UserCalls(key, visit)
+		if len(ids) == 0 {
+			return nil
 		}
-		return nil
+		key, err := r.UserKey(ids[0])
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return r.UserCalls(key, visit)
 	}
 	return r.Calls(visit)
 }

@@ -464,6 +464,7 @@ func TestQueryCalls(t *testing.T) {
 		{`{"filter_conditions":{"created_by_user_id":"bob"}}`, "c11 c9 c7 c5 c3"},
 		{`{"filter_conditions":{"created_by_user_id":"nobody"}}`, ""},
 		{`{"filter_conditions":{"members":{"$in":["kim"]}}}`, "c11 c9 c7 c5 c3"},
+		{`{"filter_conditions":{"members":{"$in":[]}}}`, ""},
 		{`{"filter_conditions":{"members":{"$in":["kim","eve"]}}}`, "c11 c9 c8 c7 c5 c4 c3 c0"},
 		{`{"filter_conditions":{"members":{"$eq":["eve","kim"]}}}`, "c9 c5"},
 		{`{"filter_conditions":{"members":{"$exists":false}}}`, "c10 c6 c2 live"},
@@ -539,7 +540,8 @@ func TestQueryCallsPages(t *testing.T) {
 		}
 		all := strings.Fields(callIDs(ask(100, "")))
 		var pages []string
-		cursor, last := "", any(nil)
+		cursor := ""
+		var last any
 		for {
 			last = ask(limit, cursor)
 			pages = append(pages, callIDs(last))

@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 
-	"hansard/internal/auth"
 	"hansard/internal/chat"
 	"hansard/internal/store"
 	"hansard/internal/wire"
@@ -12,21 +11,21 @@ import (
 	"github.com/google/uuid"
 )
 
-// CreateGuest makes a user with the role guest, and a token for them. Guests
-// choose their own ids, so each gets one that no other user has: theirs, with
-// something made up in front.
-func (s *Service) CreateGuest(ctx context.Context, app store.App, body []byte) ([]byte, error) {
+// CreateGuest makes a user with the role guest, and a token for them, which sign
+// makes. Guests choose their own ids, so each gets one that no other user has:
+// theirs, with something made up in front.
+func (s *Service) CreateGuest(ctx context.Context, app int64, body []byte, sign func(userID string) (string, error)) ([]byte, error) {
 	u, err := decodeGuest(body)
 	if err != nil {
 		return nil, err
 	}
-	now := s.now()
-	token, err := auth.Sign(app.Secret, auth.Claims{UserID: u.ID}, now.Std(), 0)
+	token, err := sign(u.ID)
 	if err != nil {
 		return nil, err
 	}
-	u.CreatedAt, u.UpdatedAt = now, now
-	err = s.Store.Update(ctx, app.ID, func(tx store.Tx) error {
+	u.CreatedAt = s.now()
+	u.UpdatedAt = u.CreatedAt
+	err = s.Store.Update(ctx, app, func(tx store.Tx) error {
 		off, err := appFlag(tx, "guest_user_creation_disabled")
 		if err == nil && off {
 			err = wire.Errorf(wire.CodeForbidden, "the app takes no guests: its setting guest_user_creation_disabled is true")

@@ -1,16 +1,16 @@
 package live_test
 
 import (
+	"errors"
 	"regexp"
 	"strings"
 	"testing"
 
-	"hansard/internal/auth"
 	"hansard/internal/wire"
 )
 
 func (f *fixture) guest(body string) ([]byte, error) {
-	return f.live.CreateGuest(f.t.Context(), f.tenant(), []byte(body))
+	return f.live.CreateGuest(f.t.Context(), f.app, []byte(body), func(id string) (string, error) { return "token of " + id, nil })
 }
 
 func TestCreateGuest(t *testing.T) {
@@ -29,11 +29,7 @@ func TestCreateGuest(t *testing.T) {
 			"id": id, "role": "guest", "name": "Tom", "created_at": "2026-03-01T12:00:00Z", "updated_at": "2026-03-01T12:00:00Z",
 			"banned": false, "online": false, "color": "red",
 		}, "user")
-		token, _ := get(v, "access_token").(string)
-		claims, err := auth.Verify(token, f.time(), "secret")
-		if err != nil || claims.Server || claims.UserID != id {
-			t.Errorf("token for %+v, %v", claims, err)
-		}
+		f.want(v, "token of "+id, "access_token")
 		// A user like others.
 		f.must(f.users, `{"users":{"`+id+`":{"id":"`+id+`","role":"guest"}}}`)
 	}
@@ -53,6 +49,11 @@ func TestCreateGuest(t *testing.T) {
 		{`{"user":{"id":"tom","x":"` + strings.Repeat("x", 5<<10) + `"}}`, []string{"user", "custom"}},
 	} {
 		f.refused(f.guest, tt.body, wire.CodeBadInput, tt.words...)
+	}
+	signed := errors.New("no secret")
+	_, err := f.live.CreateGuest(t.Context(), f.app, []byte(body), func(string) (string, error) { return "", signed })
+	if !errors.Is(err, signed) {
+		t.Errorf("without a token: %v", err)
 	}
 	f.must(f.set, `{"guest_user_creation_disabled":true}`)
 	f.refused(f.guest, body, wire.CodeForbidden, "guest_user_creation_disabled")

@@ -46,9 +46,7 @@ var typeRules = rules(
 
 // grantList checks what roles are granted: lists of names by role.
 func grantList(field string, v jsontext.Value, at int64) error {
-	return wire.Within(wire.Object(v, func(role string, v jsontext.Value, at int64) error {
-		return textList(role, v, at)
-	}), field, at)
+	return wire.Within(wire.Object(v, textList), field, at)
 }
 
 // typeChange is what a request says of a type of channels.

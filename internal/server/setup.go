@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"hansard/internal/auth"
 	"hansard/internal/wire"
 )
 
@@ -79,7 +80,9 @@ func (s *Server) getApp(r *Request) (Answer, error) {
 }
 
 func (s *Server) createGuest(r *Request) (Answer, error) {
-	body, err := s.live.CreateGuest(r.Context(), r.App, r.Body)
+	body, err := s.live.CreateGuest(r.Context(), r.App.ID, r.Body, func(userID string) (string, error) {
+		return auth.Sign(r.App.Secret, auth.Claims{UserID: userID}, s.now(), 0)
+	})
 	return Answer{Body: body}, err
 }
 

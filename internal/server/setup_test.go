@@ -110,8 +110,9 @@ func TestSetUpDialects(t *testing.T) {
 		if a := r.send(req); a.status != http.StatusForbidden || a.text("code") != "17" {
 			t.Errorf("%d %s", a.status, a.body)
 		}
-		if _, err := auth.Verify(token, r.clock.Now(), r.app.Secret); err != nil {
-			t.Error(err)
+		claims, err := auth.Verify(token, r.clock.Now(), r.app.Secret)
+		if err != nil || claims.Server || !strings.HasSuffix(claims.UserID, "-tom") {
+			t.Errorf("a token for %+v, %v", claims, err)
 		}
 		if strings.Contains(r.log.String(), token) {
 			t.Error("the log has the token")
