@@ -88,7 +88,7 @@ func (f *userFixture) tellSecrets() {
 		"secret-ann":{"id":"secret-ann","name":"secret-name","image":"secret-image","note":"secret-note"}}}`)
 	f.must(f.query("messaging:general"), `{"data":{"created_by_id":"secret-ann","members":["secret-ann","bob","eve"],"topic":"all"}}`)
 	f.must(f.query("messaging:secret-pair"), `{"data":{"created_by_id":"bob","members":["secret-ann","bob"],"topic":"secret-topic"}}`)
-	for i := range 250 {
+	for i := range 150 {
 		// Of all lengths, and some that need pages of their own.
 		text := strings.Repeat("secret-text ", 1+i*i%700)
 		if i%50 == 0 {

@@ -125,8 +125,7 @@ func (s *Service) DeactivateUser(ctx context.Context, app int64, id string, _ ur
 			return err
 		}
 		q.Users = pinUsers(users)
-		_, err = deactivate(tx, q.Users[0], s.now())
-		if err != nil {
+		if err := deactivate(tx, q.Users[0], s.now()); err != nil {
 			return err
 		}
 		out, err = userAnswer(tx, id)
@@ -155,18 +154,14 @@ func userAnswer(r store.Reader, id string) ([]byte, error) {
 	return append(wire.AppendUser([]byte(`{"user":`), &u.User), '}'), nil
 }
 
-// deactivate deactivates a user who is not, and returns since when it is; 0 if
-// it is gone.
-func deactivate(tx store.Tx, p pinnedUser, now chat.Time) (chat.Time, error) {
+// deactivate deactivates a user who is neither that nor gone.
+func deactivate(tx store.Tx, p pinnedUser, now chat.Time) error {
 	u, ok, err := p.user(tx)
-	if err != nil || !ok || u.DeletedAt != 0 {
-		return 0, err
+	if err != nil || !ok || u.DeletedAt != 0 || u.DeactivatedAt != 0 {
+		return err
 	}
-	if u.DeactivatedAt == 0 {
-		u.DeactivatedAt = max(now, u.CreatedAt)
-		err = u.put(tx, now)
-	}
-	return u.DeactivatedAt, err
+	u.DeactivatedAt = max(now, u.CreatedAt)
+	return u.put(tx, now)
 }
 
 // hideMessages soft-deletes the messages of a deactivated user. They get the
@@ -319,10 +314,7 @@ func (s *Service) enqueueJob(ctx context.Context, app int64, kind string, job an
 func (s *Service) runDeactivateUsers(ctx context.Context, a *task.Attempt) ([]byte, error) {
 	var q switching
 	return s.eachUser(ctx, a, &q, &q.Users, func(p pinnedUser, seen func(int)) error {
-		err := s.Store.Update(ctx, a.Task.App, func(tx store.Tx) error {
-			_, err := deactivate(tx, p, s.now())
-			return err
-		})
+		err := s.Store.Update(ctx, a.Task.App, func(tx store.Tx) error { return deactivate(tx, p, s.now()) })
 		if err != nil || !q.Messages {
 			return err
 		}
