@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strconv"
 
 	"hansard/internal/chat"
-	"hansard/internal/render"
+	"hansard/internal/markdown"
 	"hansard/internal/store"
 	"hansard/internal/wire"
 
@@ -14,45 +15,63 @@ import (
 	"github.com/google/uuid"
 )
 
-// MaxMentioned is how many users a message may mention. Each is looked up while
-// all other writers wait.
+// MaxMentioned is how many users a message may mention, and how many it may be
+// restricted to. Each is looked up while all other writers wait.
 const MaxMentioned = 1000
 
+// sending is a request to send a message.
+type sending struct {
+	message    chat.Message
+	raw        jsontext.Value // the message, as it was sent
+	named      bool           // its id is the client's
+	pending    bool
+	metadata   chat.Raw
+	keepHidden bool
+}
+
 // SendMessage adds a message to a channel. A member who sends has read the
-// channel up to there.
+// channel up to there, and users who had hidden it see it again.
 func (s *Service) SendMessage(ctx context.Context, app int64, typ, id string, _ url.Values, body []byte) ([]byte, error) {
 	cid, err := cidOf(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	m, err := decodeSend(body, cid)
+	q, err := decodeSend(body, cid)
 	if err != nil {
 		return nil, err
 	}
-	if m.ID == "" {
+	m := &q.message
+	if q.named = m.ID != ""; !q.named {
 		m.ID = uuid.NewString()
 	}
+	m.HTML = markdown.HTML(m.Text)
 	var out []byte
 	err = s.Store.Update(ctx, app, func(tx store.Tx) error {
 		row, err := channel(tx, cid)
 		if err != nil {
 			return err
 		}
-		if err := checkMessage(tx, &row, &m); err != nil {
+		if err := q.check(tx, &row); err != nil {
 			return err
 		}
-		stamp(&m, &row.Channel, s.now())
-		if err := tx.PutMessage(&m); err != nil {
+		stamp(m, &row.Channel, s.now())
+		out = append(make([]byte, 0, 1<<10), `{"message":`...)
+		if q.pending {
+			out, err = q.hold(out, tx, &row)
 			return err
 		}
-		if err := markRead(tx, row.Key, &m); err != nil {
+		if err := tx.PutMessage(m); err != nil {
 			return err
 		}
-		stored, err := tx.Message(m.ID)
-		if err != nil {
+		if err := markRead(tx, row.Key, m); err != nil {
 			return err
 		}
-		out, err = render.New(tx).Message([]byte(`{"message":`), &stored)
+		if !q.keepHidden {
+			if err := tx.DeleteMarksOn(store.Hidden, cid); err != nil {
+				return err
+			}
+		}
+		out, err = appendMessage(out, tx, &row, m.ID)
 		return err
 	})
 	return append(out, '}'), err
@@ -60,39 +79,38 @@ func (s *Service) SendMessage(ctx context.Context, app int64, typ, id string, _ 
 
 // decodeSend reads the message of a request and what can be said of it without
 // looking at others.
-func decodeSend(body []byte, cid string) (chat.Message, error) {
-	var m chat.Message
-	given := false
+func decodeSend(body []byte, cid string) (*sending, error) {
+	q := &sending{}
 	err := wire.Object(body, func(name string, v jsontext.Value, at int64) (err error) {
 		if wire.IsNull(v) {
 			return nil
 		}
 		switch name {
 		case "message":
-			given = true
-			m, err = decodeNewMessage(v)
-		case "pending":
+			q.raw = v
+			q.message, err = decodeNewMessage(v)
+		case "pending", "is_pending_message":
 			var pending bool
-			if pending, err = wire.Bool(name, v, at); pending {
-				err = wire.BadField("pending", "is not available: messages are sent at once")
-			}
+			pending, err = wire.Bool(name, v, at)
+			q.pending = q.pending || pending
+		case "pending_message_metadata":
+			q.metadata, err = decodeMetadata(name, v)
+		case "keep_channel_hidden":
+			q.keepHidden, err = wire.Bool(name, v, at)
 		}
 		return err
 	})
+	m := &q.message
 	switch {
 	case err != nil:
-		return m, refuse(err, "")
-	case !given:
-		return m, wire.BadField("message", "is required")
+		return nil, refuse(err, "")
+	case q.raw == nil:
+		return nil, wire.BadField("message", "is required")
 	case m.CID != "" && m.CID != cid:
-		return m, wire.BadField("message.cid", "must be the channel in the path")
-	case len(m.MentionedUsers) > MaxMentioned:
-		return m, wire.BadField("message.mentioned_users", "must be at most %d", MaxMentioned)
-	case m.Text == "" && m.Attachments == nil && len(m.Custom) == 0:
-		return m, wire.BadField("message", "must have text, attachments or custom fields")
+		return nil, wire.BadField("message.cid", "must be the channel in the path")
 	}
 	m.CID = cid
-	return m, wire.CheckMessageLimits(&m)
+	return q, checkContent(m)
 }
 
 func decodeNewMessage(raw jsontext.Value) (chat.Message, error) {
@@ -127,52 +145,137 @@ func decodeNewMessage(raw jsontext.Value) (chat.Message, error) {
 	case m.DeletedAt != 0:
 		return m, wire.BadField("message.deleted_at", "is set by the server: leave it out")
 	}
+	if m.ParentID == "" {
+		m.ShowInChannel = false // says something of replies only
+	}
 	return m, nil
 }
 
-// checkMessage holds a message against its channel and the others in it.
-func checkMessage(tx store.Tx, row *store.ChannelRow, m *chat.Message) error {
+// checkContent holds a message to the limits that every channel has.
+func checkContent(m *chat.Message) error {
+	if isEmpty(m) {
+		return wire.BadField("message", "must have text, attachments or custom fields")
+	}
+	return checkLimits(m)
+}
+
+func checkLimits(m *chat.Message) error {
+	switch {
+	case len(m.MentionedUsers) > MaxMentioned:
+		return wire.BadField("message.mentioned_users", "must be at most %d", MaxMentioned)
+	case len(m.RestrictedVisibility) > MaxMentioned:
+		return wire.BadField("message.restricted_visibility", "must be at most %d", MaxMentioned)
+	}
+	return wire.CheckMessageLimits(m)
+}
+
+func isEmpty(m *chat.Message) bool {
+	return m.Text == "" && m.MML == "" && m.Attachments == nil && len(m.Custom) == 0
+}
+
+// check holds a new message against its channel and the others in it.
+func (q *sending) check(tx store.Tx, row *store.ChannelRow) error {
+	m := &q.message
 	if row.Channel.Frozen {
 		return errFrozen(m.CID)
 	}
 	if err := canWrite(tx, "message.user_id", m.UserID); err != nil {
 		return err
 	}
-	if err := usersExist(tx, "message.mentioned_users", m.MentionedUsers); err != nil {
-		return err
+	if q.named {
+		if err := checkFree(tx, m.ID); err != nil {
+			return err
+		}
 	}
-	if _, err := tx.Message(m.ID); err == nil {
-		return wire.BadField("message.id", "is taken: a message with the id %s already exists", m.ID)
-	} else if !errors.Is(err, store.ErrNotFound) {
+	if err := checkNamed(tx, row, m); err != nil {
 		return err
 	}
 	if m.ParentID != "" {
-		if err := checkParent(tx, row, m); err != nil {
+		if err := checkParent(tx, row, m.ParentID); err != nil {
 			return err
 		}
 	}
 	if m.QuotedMessageID != "" {
-		_, err := tx.Message(m.QuotedMessageID)
-		if errors.Is(err, store.ErrNotFound) {
-			return wire.BadField("message.quoted_message_id", "names a message that does not exist: %s", m.QuotedMessageID)
-		}
-		return err
+		return checkQuoted(tx, m.QuotedMessageID)
 	}
 	return nil
 }
 
+// checkNamed holds what a message says of others, and its text, against what is
+// there.
+func checkNamed(r store.Reader, row *store.ChannelRow, m *chat.Message) error {
+	if err := checkText(r, row.Channel.Type, m.Text); err != nil {
+		return err
+	}
+	if err := usersExist(r, "message.mentioned_users", m.MentionedUsers); err != nil {
+		return err
+	}
+	return usersExist(r, "message.restricted_visibility", m.RestrictedVisibility)
+}
+
+// checkFree refuses an id that another message has, pending or not.
+func checkFree(r store.Reader, id string) error {
+	_, err := r.Message(id)
+	if errors.Is(err, store.ErrNotFound) {
+		_, err = r.Pending(id)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return wire.BadField("message.id", "is taken: a message with the id %s already exists", id)
+}
+
+// checkText holds a text to the limit that the type of its channel sets, if it
+// sets a lower one.
+func checkText(r store.Reader, channelType, text string) error {
+	if text == "" {
+		return nil
+	}
+	config, err := r.Setting(store.ChannelTypePrefix + channelType)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // wire.CheckMessageLimits did
+	}
+	if err != nil {
+		return err
+	}
+	most, err := strconv.Atoi(string(memberOfObject(config, "max_message_length")))
+	if err == nil && most > 0 && len(text) > most {
+		e := wire.BadField("message.text", "must have at most %d bytes", most)
+		e.Code = wire.CodeTextTooLong
+		return e
+	}
+	return nil
+}
+
+// memberOfObject is a member of a JSON object that is known to be well-formed,
+// nil if it has none of that name.
+func memberOfObject(object []byte, name string) (value jsontext.Value) {
+	// The only error there is comes from the callback.
+	_ = wire.Members(object, func(n []byte, v jsontext.Value) error {
+		if string(n) != name {
+			return nil
+		}
+		value = v
+		return errEnough
+	})
+	return value
+}
+
 // checkParent allows one level of threads, within one channel.
-func checkParent(tx store.Tx, row *store.ChannelRow, m *chat.Message) error {
+func checkParent(r store.Reader, row *store.ChannelRow, id string) error {
 	const field = "message.parent_id"
-	parent, err := message(tx, m.ParentID)
+	parent, ok, err := findMessage(r, id)
 	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && parent.CreatedAt < row.Channel.TruncatedAt:
-		return wire.BadField(field, "names a message that does not exist: %s", m.ParentID)
 	case err != nil:
 		return err
-	case parent.CID != m.CID:
-		return wire.BadField(field, "names a message of another channel: %s", m.ParentID)
-	case parent.ParentID != "":
+	case !ok:
+		return wire.BadField(field, "names a message that does not exist: %s", id)
+	case parent.channel.Key != row.Key:
+		return wire.BadField(field, "names a message of another channel: %s", id)
+	case memberOfObject(parent.object, "parent_id") != nil:
 		e := wire.BadField(field, "names a reply: threads have one level")
 		e.Code = wire.CodeThreadTooDeep
 		return e
@@ -180,45 +283,48 @@ func checkParent(tx store.Tx, row *store.ChannelRow, m *chat.Message) error {
 	return nil
 }
 
-// message returns a message as it is stored, or store.ErrNotFound.
-func message(r store.Reader, id string) (chat.Message, error) {
-	row, err := r.Message(id)
-	if err != nil {
-		return chat.Message{}, err
+func checkQuoted(r store.Reader, id string) error {
+	_, ok, err := findMessage(r, id)
+	if err == nil && !ok {
+		err = wire.BadField("message.quoted_message_id", "names a message that does not exist: %s", id)
 	}
-	object, err := render.New(r).Message(nil, &row)
-	if err != nil {
-		return chat.Message{}, err
-	}
-	return wire.DecodeMessage(object, nil)
+	return err
 }
 
-// stamp sets what only the server says of a message. Messages sent within one
-// microsecond, or after the clock was set back a little, keep their order.
+// stamp sets what only the server says of a new message. Messages sent within
+// one microsecond, or after the clock was set back a little, keep their order.
 func stamp(m *chat.Message, ch *chat.Channel, now chat.Time) {
 	const second = chat.Time(1e6)
 	if last := ch.LastMessageAt; now <= last && last-now < second {
 		now = last + 1
 	}
-	now = max(now, ch.TruncatedAt)
-	m.CreatedAt, m.UpdatedAt, m.TextUpdatedAt = now, now, 0
+	stampAt(m, max(now, ch.TruncatedAt))
+}
+
+func stampAt(m *chat.Message, at chat.Time) {
+	m.CreatedAt, m.UpdatedAt, m.TextUpdatedAt = at, at, 0
 	m.Shadowed = false
 	if m.Pinned {
-		m.PinnedAt, m.PinnedBy = now, m.UserID
+		m.PinnedAt, m.PinnedBy = at, m.UserID
 	}
 }
 
 func markRead(tx store.Tx, channel int64, m *chat.Message) error {
-	key, err := tx.UserKey(m.UserID)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Member(channel, key)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
+	is, err := isMember(tx, channel, m.UserID)
+	if err != nil || !is {
 		return err
 	}
 	return tx.PutRead(channel, &chat.Read{UserID: m.UserID, LastRead: m.CreatedAt, LastReadMessageID: m.ID})
+}
+
+func isMember(r store.Reader, channel int64, user string) (bool, error) {
+	key, err := r.UserKey(user)
+	if err != nil {
+		return false, err
+	}
+	_, err = r.Member(channel, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -33,6 +33,8 @@ func TestSendMessage(t *testing.T) {
 		t.Errorf("made the id %q", first)
 	}
 
+	f.want(v, "<p>Hi &lt;b&gt; &amp;\u2028</p>\n", "message", "html")
+
 	// Within one microsecond the order is that of sending.
 	v = f.must(send, `{"message":{"id":"m-2","text":"two","user_id":"bob","pinned":true,"quoted_message_id":"`+first+`"}}`)
 	f.want(v, "2026-03-01T12:00:00.000001Z", "message", "created_at")
@@ -118,17 +120,105 @@ func TestSendMessageRefuses(t *testing.T) {
 		{m(`"attachments":[` + strings.Repeat(`{},`, 30) + `{}]`), 4, []string{"message.attachments", "30"}},
 		{m(`"attachments":[7]`), 4, []string{"message.attachments[0]"}},
 		{`{"message":{"user_id":"ann","text":"` + strings.Repeat("x", 20<<10+1) + `"}}`, 20, []string{"message.text"}},
-		{`{"message":{"user_id":"ann","text":"x"},"pending":true}`, 4, []string{"pending"}},
+		{`{"message":{"user_id":"ann","text":"x"},"pending":"yes"}`, 4, []string{"pending"}},
+		{`{"message":{"user_id":"ann","text":"x"},"keep_channel_hidden":1}`, 4, []string{"keep_channel_hidden"}},
+		{`{"message":{"user_id":"ann","text":"x"},"pending_message_metadata":{"a":1}}`, 4, []string{"pending_message_metadata.a"}},
+		{m(`"restricted_visibility":["ann","p"]`), 4, []string{"message.restricted_visibility", "p"}},
+		{m(`"restricted_visibility":[` + mentions(live.MaxMentioned+1) + `]`), 4, []string{"message.restricted_visibility", "1000"}},
 		{`{"message":{"user_id":"ann","text":"` + "\xff" + `"}}`, 4, []string{"UTF-8"}},
 	} {
 		f.refused(f.send("messaging:general"), tt.body, tt.code, tt.words...)
 	}
+	f.put(func(tx store.Tx) error {
+		return tx.PutSetting(store.ChannelTypePrefix+"livestream", []byte(`{"name":"livestream","max_message_length":10}`))
+	})
+	f.must(f.query("livestream:short"), `{"data":{"created_by_id":"ann"}}`)
+	f.must(f.send("livestream:short"), `{"message":{"user_id":"ann","text":"1234567890"}}`)
+	f.refused(f.send("livestream:short"), `{"message":{"user_id":"ann","text":"1234567890x"}}`, 20, "message.text", "10 bytes")
 	f.refused(f.send("messaging:other"), m(`"parent_id":"top"`), 4, "message.parent_id", "another channel")
 	f.refused(f.send("messaging:none"), m(`"id":"y"`), 16, "messaging:none")
 	f.refused(f.send("messaging:ice"), m(`"id":"y"`), 17, "frozen")
 	v := f.must(f.query("messaging:general"), `{"state":true}`)
 	f.want(v, 2.0, "channel", "message_count")
 	f.must(f.send("messaging:general"), `{"message":{"user_id":"ann","text":"`+strings.Repeat("x", 20<<10)+`"}}`)
+}
+
+func TestSendMessageFields(t *testing.T) {
+	t.Parallel()
+	f := peopled(t)
+	send := f.send("messaging:general")
+	// What C clients send for what there is not.
+	v := f.must(send, `{"message":{"id":"","text":"x","user_id":"ann","type":"","parent_id":"","quoted_message_id":"","html":"","mml":"",
+		"attachments":[],"mentioned_users":[],"restricted_visibility":null,"show_in_channel":true,"silent":false,"pinned":false,
+		"pin_expires":null,"pinned_at":null,"pinned_by":null,"created_at":null,"updated_at":"0001-01-01T00:00:00Z","i18n":{},"custom":null},
+		"pending":false,"skip_push":true,"skip_enrich_url":true,"force_moderation":false}`)
+	for _, key := range []string{"parent_id", "show_in_channel", "quoted_message_id", "restricted_visibility", "i18n", "mml", "pinned_at"} {
+		f.want(v, nil, "message", key)
+	}
+	f.want(v, []any{}, "message", "attachments")
+	f.want(v, nil, "pending_message_metadata")
+
+	// HTML follows from the text, whatever a client says.
+	v = f.must(send, `{"message":{"text":"**x**","html":"<script>","user_id":"ann"}}`)
+	f.want(v, "<p><strong>x</strong></p>\n", "message", "html")
+	v = f.must(send, `{"message":{"user_id":"ann","html":"<b>x</b>","attachments":[{"a":2.50}]}}`)
+	f.want(v, "", "message", "html")
+	f.want(v, "", "message", "text")
+
+	v = f.must(send, `{"message":{"id":"all","text":"x","user_id":"ann","pinned":true,"pin_expires":"2026-03-02T00:00:00.5+01:00",
+		"pinned_at":"2001-01-01T00:00:00Z","pinned_by":{"id":"bob"},"shadowed":true,"silent":true,"restricted_visibility":["bob"],
+		"mentioned_users":[{"id":"bob"},"ann","bob"],"mml":"<mml/>","i18n":{"en_text":"x"}}}`)
+	f.want(v, "2026-03-01T23:00:00.5Z", "message", "pin_expires")
+	f.want(v, "ann", "message", "pinned_by", "id")
+	f.want(v, get(v, "message", "created_at"), "message", "pinned_at")
+	f.want(v, false, "message", "shadowed")
+	f.want(v, true, "message", "silent")
+	f.want(v, []any{"bob"}, "message", "restricted_visibility")
+	f.wantIDs(get(v, "message"), "mentioned_users", "bob", "ann")
+	f.want(v, "<mml/>", "message", "mml")
+	out := f.raw(send, `{"message":{"text":"x","user_id":"ann","custom":{"big":12345678901234567890,"f":2.50,"o":{"z":1,"a":[]}}}}`)
+	for _, part := range []string{`"big":12345678901234567890`, `"f":2.50`, `"o":{"z":1,"a":[]}`} {
+		if !strings.Contains(out, part) {
+			t.Errorf("no %s in %s", part, out)
+		}
+	}
+}
+
+// A message makes a hidden channel seen again, unless it is asked not to.
+func TestSendMessageShowsChannel(t *testing.T) {
+	t.Parallel()
+	f := peopled(t)
+	hidden := func() bool {
+		is := false
+		err := f.store.View(t.Context(), f.app, func(r store.Reader) error {
+			key, err := r.UserKey("bob")
+			if err != nil {
+				return err
+			}
+			_, err = r.Mark(store.Hidden, key, "messaging:general")
+			is = err == nil
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	f.put(func(tx store.Tx) error {
+		key, err := tx.UserKey("bob")
+		if err == nil {
+			err = tx.PutMark(&store.Mark{Kind: store.Hidden, User: key, Subject: "messaging:general", At: 5})
+		}
+		return err
+	})
+	f.must(f.send("messaging:general"), `{"message":{"text":"x","user_id":"ann"},"keep_channel_hidden":true}`)
+	if !hidden() {
+		t.Error("the channel did not stay hidden")
+	}
+	f.must(f.send("messaging:general"), `{"message":{"text":"x","user_id":"ann"}}`)
+	if hidden() {
+		t.Error("the channel stayed hidden")
+	}
 }
 
 // mentions lists n users.

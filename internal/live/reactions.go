@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"errors"
 	"net/url"
 
 	"hansard/internal/chat"
@@ -27,27 +26,82 @@ func (s *Service) SendReaction(ctx context.Context, app int64, messageID string,
 	re.MessageID = messageID
 	var out []byte
 	err = s.Store.Update(ctx, app, func(tx store.Tx) error {
-		if err := checkReaction(tx, &re); err != nil {
+		f, err := mustReact(tx, messageID)
+		if err != nil {
+			return err
+		}
+		if err := canWrite(tx, "reaction.user_id", re.UserID); err != nil {
 			return err
 		}
 		if err := putReaction(tx, &re, unique, s.now()); err != nil {
 			return err
 		}
-		row, err := tx.Message(messageID)
+		if out, err = appendMessage([]byte(`{"message":`), tx, &f.channel, messageID); err != nil {
+			return err
+		}
+		reaction, err := reactionOf(tx, &re)
+		out = append(append(out, `,"reaction":`...), reaction...)
+		return err
+	})
+	return append(out, '}'), err
+}
+
+// mustReact finds a message whose reactions are to be changed.
+func mustReact(tx store.Tx, id string) (*found, error) {
+	f, err := mustFind(tx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case f.row.DeletedAt != 0:
+		return nil, wire.Errorf(wire.CodeBadInput, "the message was deleted: its reactions stay as they are")
+	case f.channel.Channel.Frozen:
+		return nil, errFrozen(f.channel.Channel.CID())
+	}
+	return f, nil
+}
+
+// reactionOf renders the reaction that re names, or nothing if there is none.
+func reactionOf(r store.Reader, re *chat.Reaction) (object []byte, err error) {
+	err = eachReaction(r, re.MessageID, re.UserID, func(row *store.ReactionRow) (err error) {
+		if row.Type == re.Type {
+			object, err = render.New(r).Reaction(nil, row)
+		}
+		return err
+	})
+	return object, err
+}
+
+// DeleteReaction takes back a user's reaction of a type.
+func (s *Service) DeleteReaction(ctx context.Context, app int64, messageID, typ string, q url.Values) ([]byte, error) {
+	re := chat.Reaction{MessageID: messageID, UserID: q.Get("user_id"), Type: typ}
+	switch {
+	case re.UserID == "":
+		return nil, errNoUser()
+	case !wire.ValidID(re.UserID, wire.MaxUserID):
+		return nil, wire.BadField("user_id", "must be a user id")
+	}
+	var out []byte
+	err := s.Store.Update(ctx, app, func(tx store.Tx) error {
+		f, err := mustReact(tx, messageID)
 		if err != nil {
 			return err
 		}
-		rr := render.New(tx)
-		if out, err = rr.Message([]byte(`{"message":`), &row); err != nil {
+		if err := usersExist(tx, "user_id", []string{re.UserID}); err != nil {
 			return err
 		}
-		out = append(out, `,"reaction":`...)
-		return eachReaction(tx, re.MessageID, re.UserID, func(r *store.ReactionRow) (err error) {
-			if r.Type == re.Type {
-				out, err = rr.Reaction(out, r)
-			}
+		reaction, err := reactionOf(tx, &re)
+		if err != nil {
 			return err
-		})
+		}
+		if reaction == nil {
+			return wire.Errorf(wire.CodeNotFound, "there is no such reaction")
+		}
+		if err := tx.DeleteReaction(messageID, re.UserID, typ); err != nil {
+			return err
+		}
+		out, err = appendMessage([]byte(`{"message":`), tx, &f.channel, messageID)
+		out = append(append(out, `,"reaction":`...), reaction...)
+		return err
 	})
 	return append(out, '}'), err
 }
@@ -84,28 +138,6 @@ func decodeReaction(body []byte) (re chat.Reaction, unique bool, err error) {
 			"either reaction.user or reaction.user_id must be provided when using server side auth.")
 	}
 	return re, unique, wire.CheckCustom("reaction", re.Custom)
-}
-
-func checkReaction(tx store.Tx, re *chat.Reaction) error {
-	m, err := message(tx, re.MessageID)
-	if errors.Is(err, store.ErrNotFound) {
-		return wire.Errorf(wire.CodeNotFound, "there is no such message")
-	}
-	if err != nil {
-		return err
-	}
-	row, err := channel(tx, m.CID)
-	switch {
-	case err != nil:
-		return err
-	case m.CreatedAt < row.Channel.TruncatedAt:
-		return wire.Errorf(wire.CodeNotFound, "there is no such message")
-	case m.DeletedAt != 0:
-		return wire.Errorf(wire.CodeBadInput, "the message was deleted and takes no reactions")
-	case row.Channel.Frozen:
-		return errFrozen(m.CID)
-	}
-	return canWrite(tx, "reaction.user_id", re.UserID)
 }
 
 func putReaction(tx store.Tx, re *chat.Reaction, unique bool, now chat.Time) error {

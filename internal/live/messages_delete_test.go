@@ -1,0 +1,193 @@
+package live_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"hansard/internal/chat"
+	"hansard/internal/store"
+	"hansard/internal/wire"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func (f *fixture) remove(id, query string) call { return f.about(f.live.DeleteMessage, id, query) }
+func (f *fixture) undelete(id string) call      { return f.about(f.live.UndeleteMessage, id, "") }
+
+func TestSoftDelete(t *testing.T) {
+	t.Parallel()
+	f := peopled(t)
+	f.must(f.send("messaging:general"), `{"message":{"id":"m","text":"x","user_id":"ann","type":"system","attachments":[{"a":1}],"pinned":true,"k":1}}`)
+	f.must(f.send("messaging:general"), `{"message":{"id":"r","text":"x","user_id":"bob","parent_id":"m"}}`)
+	f.must(f.react("m"), `{"reaction":{"type":"like","user_id":"bob"}}`)
+	f.pass(time.Minute)
+	v := f.must(f.remove("m", "hard=false&deleted_by=bob"), ``)
+	f.want(v, "deleted", "message", "type")
+	f.want(v, "2026-03-01T12:01:00Z", "message", "deleted_at")
+	f.want(v, "2026-03-01T12:01:00Z", "message", "updated_at")
+	f.want(v, "x", "message", "text")
+	f.want(v, 1.0, "message", "attachments", 0, "a")
+	f.want(v, 1.0, "message", "reaction_counts", "like")
+	f.want(v, 1.0, "message", "reply_count")
+	f.want(v, 1.0, "message", "k")
+	f.want(f.must(f.query("messaging:general"), `{}`), 1.0, "channel", "message_count")
+	// Once more changes nothing.
+	f.pass(time.Minute)
+	if diff := cmp.Diff(v, f.must(f.remove("m", ""), ``)); diff != "" {
+		t.Error(diff)
+	}
+	for _, c := range []struct {
+		call
+		body string
+	}{
+		{f.update("m"), `{"message":{"text":"y"}}`},
+		{f.patch("m"), `{"set":{"y":1}}`},
+		{f.react("m"), `{"reaction":{"type":"wow","user_id":"bob"}}`},
+		{f.unreact("m", "like", "user_id=bob"), ``},
+	} {
+		f.refused(c.call, c.body, wire.CodeBadInput, "deleted")
+	}
+	f.must(f.remove("r", ""), ``)
+	v = f.must(f.message("m"), ``)
+	f.want(v, 0.0, "message", "reply_count")
+	f.want(v, 1.0, "message", "deleted_reply_count")
+
+	v = f.must(f.undelete("m"), `{"undeleted_by":"bob"}`)
+	f.want(v, "system", "message", "type")
+	f.want(v, nil, "message", "deleted_at")
+	f.want(v, "2026-03-01T12:02:00Z", "message", "updated_at")
+	f.want(v, "x", "message", "text")
+	f.want(v, true, "message", "pinned")
+	v = f.must(f.undelete("r"), `{"undeleted_by":"bob"}`)
+	f.want(v, "reply", "message", "type")
+	f.want(f.must(f.message("m"), ``), 1.0, "message", "reply_count")
+	f.want(f.must(f.query("messaging:general"), `{}`), 2.0, "channel", "message_count")
+	f.refused(f.undelete("m"), `{"undeleted_by":"bob"}`, wire.CodeBadInput, "not deleted")
+	f.refused(f.undelete("none"), `{"undeleted_by":"bob"}`, wire.CodeNotFound)
+	f.must(f.remove("m", ""), ``)
+	for body, word := range map[string]string{
+		`{}`: "required", `{"undeleted_by":""}`: "required", `{"undeleted_by":"nobody"}`: "nobody", `{"undeleted_by":7}`: "string",
+	} {
+		f.refused(f.undelete("m"), body, wire.CodeBadInput, "undeleted_by", word)
+	}
+}
+
+func TestDeleteMessageRefuses(t *testing.T) {
+	t.Parallel()
+	f := peopled(t)
+	f.say("ann", "m")
+	for query, words := range map[string][]string{
+		"hard=maybe":                      {"hard"},
+		"delete_for_me=2":                 {"delete_for_me"},
+		"delete_for_me=true":              {"deleted_by", "required"},
+		"hard=true&delete_for_me=true":    {"delete_for_me", "hard"},
+		"deleted_by=nobody":               {"deleted_by", "nobody"},
+		"hard=true&deleted_by=nobody":     {"deleted_by", "nobody"},
+		"deleted_by=no%20body":            {"deleted_by", "user id"},
+		"delete_for_me=true&deleted_by=x": {"deleted_by", "x"},
+	} {
+		f.refused(f.remove("m", query), ``, wire.CodeBadInput, words...)
+	}
+	for _, query := range []string{"", "hard=true", "delete_for_me=true&deleted_by=ann"} {
+		f.refused(f.remove("none", query), ``, wire.CodeNotFound)
+	}
+	f.want(f.must(f.message("m"), ``), "regular", "message", "type")
+	f.change("messaging:general", func(c *chat.Channel) { c.Frozen = true })
+	f.must(f.remove("m", ""), ``)
+	f.change("messaging:general", func(c *chat.Channel) { c.DeletedAt = 5 })
+	f.refused(f.remove("m", "hard=true"), ``, wire.CodeNotFound)
+}
+
+func TestHardDelete(t *testing.T) {
+	t.Parallel()
+	f := peopled(t)
+	f.say("ann", "a", "m", "q")
+	f.must(f.send("messaging:general"), `{"message":{"id":"r1","text":"x","user_id":"bob","parent_id":"m"}}`)
+	f.must(f.send("messaging:general"), `{"message":{"id":"r2","text":"x","user_id":"bob","parent_id":"m","show_in_channel":true}}`)
+	f.must(f.send("messaging:general"), `{"message":{"id":"by","text":"x","user_id":"bob","quoted_message_id":"m"}}`)
+	f.must(f.react("m"), `{"reaction":{"type":"like","user_id":"bob"}}`)
+	f.must(f.react("r1"), `{"reaction":{"type":"like","user_id":"bob"}}`)
+	f.must(f.update("m"), `{"message":{"text":"y"}}`)
+	f.must(f.remove("m", "delete_for_me=true&deleted_by=bob"), ``)
+	f.must(f.remove("m", ""), ``)
+	v := f.must(f.remove("m", "hard=true&deleted_by=bob"), ``)
+	f.want(v, "m", "message", "id")
+	f.want(v, "y", "message", "text")
+	if diff := cmp.Diff([]string{"a", "by", "q"}, f.storedMessages(t)); diff != "" {
+		t.Error(diff)
+	}
+	v = f.must(f.message("by"), ``)
+	f.want(v, "m", "message", "quoted_message_id")
+	f.want(v, nil, "message", "quoted_message")
+	for _, id := range []string{"m", "r1", "r2"} {
+		f.refused(f.message(id), ``, wire.CodeNotFound)
+		f.refused(f.undelete(id), `{"undeleted_by":"bob"}`, wire.CodeNotFound)
+	}
+	err := f.store.View(t.Context(), f.app, func(r store.Reader) error {
+		key, err := r.UserKey("bob")
+		if err != nil {
+			return err
+		}
+		if err := r.UserReactions(key, func(*store.ReactionRow) error { return fmt.Errorf("a reaction is left") }); err != nil {
+			return err
+		}
+		if err := r.Marks(store.DeletedForMe, key, func(*store.Mark) error { return fmt.Errorf("a mark is left") }); err != nil {
+			return err
+		}
+		return r.History(store.HistoryQuery{Message: "m"}, func(*store.HistoryRow) error { return fmt.Errorf("a history is left") })
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	// The id is free again.
+	f.say("ann", "m")
+}
+
+// A long thread goes in steps.
+func TestHardDeleteOfLongThread(t *testing.T) {
+	t.Parallel()
+	f := peopled(t)
+	f.say("ann", "m", "n")
+	f.put(func(tx store.Tx) error {
+		at := chat.TimeOf(f.time())
+		ms := make([]chat.Message, 2500)
+		for i := range ms {
+			at++
+			ms[i] = chat.Message{
+				ID: fmt.Sprintf("r%d", i), CID: "messaging:general", UserID: "bob", Type: chat.Reply, Text: "x", ParentID: "m",
+				CreatedAt: at, UpdatedAt: at,
+			}
+		}
+		_, err := tx.InsertMessages(ms, false)
+		return err
+	})
+	f.must(f.remove("m", "hard=true"), ``)
+	if diff := cmp.Diff([]string{"n"}, f.storedMessages(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDeleteForMe(t *testing.T) {
+	t.Parallel()
+	f := peopled(t)
+	f.say("ann", "m", "n")
+	v := f.must(f.remove("m", "delete_for_me=true&deleted_by=bob"), ``)
+	f.want(v, true, "message", "deleted_for_me")
+	f.want(v, "regular", "message", "type")
+	f.want(v, nil, "message", "deleted_at")
+	v = f.must(f.message("m"), ``)
+	f.want(v, nil, "message", "deleted_for_me")
+	f.want(v, "regular", "message", "type")
+	f.wantIDs(f.must(f.query("messaging:general"), `{"state":true}`), "messages", "m", "n")
+	err := f.store.View(t.Context(), f.app, func(r store.Reader) error {
+		key, err := r.UserKey("bob")
+		if err == nil {
+			_, err = r.Mark(store.DeletedForMe, key, "m")
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
