@@ -27,6 +27,7 @@ func TestMessageHistory(t *testing.T) {
 	f.must(f.react("m"), `{"reaction":{"type":"like","user_id":"bob"}}`)
 	f.pass(time.Minute)
 	f.must(f.patch("m"), `{"set":{"x":1}}`)
+	f.must(f.patch("m"), `{"set":{"x":1,"silent":true}}`) // says nothing new
 	f.pass(time.Minute)
 	f.must(f.patch("m"), `{"set":{"attachments":[{"a":1}]},"user_id":"bob"}`)
 	f.pass(time.Minute)
