@@ -1,34 +1,26 @@
 package live
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 
 	"hansard/internal/chat"
+	"hansard/internal/render"
 	"hansard/internal/store"
 	"hansard/internal/wire"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MaxMembers is how many members one request may add.
-const MaxMembers = 100
-
 // channelRequest is the body of a get-or-create.
 type channelRequest struct {
-	channel chat.Channel
-	members []chat.Member
-	state   bool
-	// What of the channel's state to answer.
-	messages int
-	member   page
+	stateQuery
+	channel        chat.Channel
+	members        memberList
+	invites        memberList
+	hideForCreator bool
 }
-
-// page is a part of a list.
-type page struct{ limit, offset int }
 
 // GetOrCreateChannel answers a channel and its state, after creating it if it
 // does not exist. Members that are named and missing are added to a channel
@@ -45,34 +37,94 @@ func (s *Service) GetOrCreateChannel(ctx context.Context, app int64, typ, id str
 	if err != nil {
 		return nil, err
 	}
-	var out []byte
+	return s.getOrCreate(ctx, app, cid, q)
+}
+
+// GetOrCreateDistinctChannel is GetOrCreateChannel for the channel of that type
+// which its members make: the same for the same members in any order.
+func (s *Service) GetOrCreateDistinctChannel(ctx context.Context, app int64, typ string, body []byte) ([]byte, error) {
+	if !wire.ValidType(typ) {
+		return nil, errType()
+	}
+	q, err := decodeChannelRequest(body, typ, "")
+	if err != nil {
+		return nil, err
+	}
 	if len(q.members) == 0 {
+		return nil, wire.BadField("data.members", "is required: a channel without an id is that of its members")
+	}
+	q.channel.ID = wire.DistinctID(q.members.ids())
+	return s.getOrCreate(ctx, app, q.channel.CID(), q)
+}
+
+func (s *Service) getOrCreate(ctx context.Context, app int64, cid string, q *channelRequest) ([]byte, error) {
+	var out []byte
+	answer := func(r store.Reader, row *store.ChannelRow) (err error) {
+		out, err = channelState(r, row, &q.stateQuery, s.now())
+		return err
+	}
+	if len(q.members) == 0 && len(q.invites) == 0 {
 		// Most of these requests only read, and need not wait for writers.
 		err := s.Store.View(ctx, app, func(r store.Reader) error {
 			row, err := r.Channel(cid)
 			if errors.Is(err, store.ErrNotFound) || err == nil && row.Channel.DeletedAt != 0 {
 				return nil
 			}
-			if err == nil {
-				out, err = channelState(r, &row, q)
+			if err != nil {
+				return err
 			}
-			return err
+			return answer(r, &row)
 		})
 		if err != nil || out != nil {
 			return out, err
 		}
 	}
-	err = s.Store.Update(ctx, app, func(tx store.Tx) error {
+	err := s.Store.Update(ctx, app, func(tx store.Tx) error {
 		if err := getOrCreate(tx, cid, q, s.now()); err != nil {
 			return err
 		}
 		row, err := tx.Channel(cid)
+		if err != nil {
+			return err
+		}
+		return answer(tx, &row)
+	})
+	return out, err
+}
+
+// GetChannel answers a channel and its state. It creates nothing.
+func (s *Service) GetChannel(ctx context.Context, app int64, typ, id string, values url.Values, _ []byte) ([]byte, error) {
+	cid, err := cidOf(typ, id)
+	if err != nil {
+		return nil, err
+	}
+	q := newStateQuery()
+	q.state = true
+	if err := q.decodeQuery(values); err != nil {
+		return nil, err
+	}
+	var out []byte
+	err = s.Store.View(ctx, app, func(r store.Reader) error {
+		row, err := channel(r, cid)
 		if err == nil {
-			out, err = channelState(tx, &row, q)
+			out, err = channelState(r, &row, &q, s.now())
 		}
 		return err
 	})
 	return out, err
+}
+
+// channelState is the answer to a get-or-create.
+func channelState(r store.Reader, row *store.ChannelRow, q *stateQuery, now chat.Time) ([]byte, error) {
+	user, err := viewerKey(r, q.user)
+	if err != nil {
+		return nil, err
+	}
+	v, err := newView(r, render.New(r), row, user, now)
+	if err != nil {
+		return nil, err
+	}
+	return v.appendState(nil, q)
 }
 
 func getOrCreate(tx store.Tx, cid string, q *channelRequest, now chat.Time) error {
@@ -81,93 +133,80 @@ func getOrCreate(tx store.Tx, cid string, q *channelRequest, now chat.Time) erro
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	key := row.Key
 	if !exists || row.Channel.DeletedAt != 0 {
-		if q.channel.CreatedBy == "" {
-			return wire.Errorf(wire.CodeBadInput,
-				"either data.created_by or data.created_by_id must be provided when using server side auth.")
-		}
-		if err := usersExist(tx, "data.created_by_id", []string{q.channel.CreatedBy}); err != nil {
+		if row.Key, err = createChannel(tx, cid, q, &row, exists, now); err != nil {
 			return err
 		}
-		ch := q.channel
-		ch.CreatedAt, ch.UpdatedAt = now, now
-		if exists {
-			// Whatever was said before lies before this instant.
-			ch.TruncatedAt = max(now, row.Channel.LastMessageAt+1)
+	}
+	if _, err := join(tx, row.Key, "data.members", q.members, now); err != nil {
+		return err
+	}
+	_, err = join(tx, row.Key, "data.invites", q.invites, now)
+	return err
+}
+
+// createChannel creates a channel, in the place of old if that exists.
+func createChannel(tx store.Tx, cid string, q *channelRequest, old *store.ChannelRow, exists bool, now chat.Time) (int64, error) {
+	if q.channel.CreatedBy == "" {
+		return 0, wire.Errorf(wire.CodeBadInput,
+			"either data.created_by or data.created_by_id must be provided when using server side auth.")
+	}
+	if err := usersExist(tx, "data.created_by_id", []string{q.channel.CreatedBy}); err != nil {
+		return 0, err
+	}
+	ch := q.channel
+	ch.CreatedAt, ch.UpdatedAt = now, now
+	if exists {
+		// Whatever was said before lies before this instant.
+		ch.TruncatedAt = max(now, old.Channel.LastMessageAt+1)
+	}
+	key, err := tx.PutChannel(&ch)
+	if err != nil {
+		return 0, err
+	}
+	if exists {
+		if err := tx.DeleteMembers(key); err != nil {
+			return 0, err
 		}
-		if key, err = tx.PutChannel(&ch); err != nil {
-			return err
-		}
-		if exists {
-			if err := tx.DeleteMembers(key); err != nil {
-				return err
+		for _, kind := range []store.MarkKind{store.Hidden, store.Cleared, store.Muted} {
+			if err := tx.DeleteMarksOn(kind, cid); err != nil {
+				return 0, err
 			}
 		}
 	}
-	return addMembers(tx, key, q.members, now)
-}
-
-func addMembers(tx store.Tx, channel int64, members []chat.Member, now chat.Time) error {
-	ids := make([]string, len(members))
-	for i := range members {
-		ids[i] = members[i].UserID
-	}
-	if err := usersExist(tx, "data.members", ids); err != nil {
-		return err
-	}
-	for i := range members {
-		m := members[i]
-		key, err := tx.UserKey(m.UserID)
+	if q.hideForCreator {
+		creator, err := tx.UserKey(ch.CreatedBy)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		if _, err = tx.Member(channel, key); err == nil {
-			continue
-		} else if !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		// Only these are for the client to say.
-		m = chat.Member{
-			UserID: m.UserID, ChannelRole: cmp.Or(m.ChannelRole, "channel_member"),
-			Invited: m.Invited, Status: m.Status, Custom: m.Custom,
-			CreatedAt: now, UpdatedAt: now,
-		}
-		if err := tx.PutMember(channel, &m); err != nil {
-			return err
-		}
+		return key, tx.PutMark(&store.Mark{Kind: store.Hidden, User: creator, Subject: cid, At: now})
 	}
-	return nil
+	return key, nil
 }
 
 func decodeChannelRequest(body []byte, typ, id string) (*channelRequest, error) {
-	q := &channelRequest{messages: defaultMessages, member: page{limit: maxPage}}
+	q := &channelRequest{stateQuery: newStateQuery()}
 	q.channel.Type, q.channel.ID = typ, id
-	if len(body) == 0 {
-		return q, nil
-	}
-	err := wire.Object(body, func(name string, v jsontext.Value, at int64) (err error) {
-		if wire.IsNull(v) {
-			return nil
-		}
+	var user who
+	err := eachField(body, func(name string, v jsontext.Value, at int64) (err error) {
 		switch name {
 		case "data":
 			err = refuse(q.decodeData(v, typ, id), "data")
 		case "state":
 			q.state, err = wire.Bool(name, v, at)
 		case "messages":
-			var p page
-			p, err = decodePage(name, v, page{limit: defaultMessages}, maxMessages)
-			if err == nil && p.offset != 0 {
-				err = wire.BadField("messages.offset", "is not available here")
-			}
-			q.messages = p.limit
+			q.messages, err = decodeMessagePage(name, v)
 		case "members":
-			q.member, err = decodePage(name, v, q.member, maxPage)
+			q.stateQuery.members, err = decodePage(name, v)
+		case "hide_for_creator":
+			q.hideForCreator, err = wire.Bool(name, v, at)
+		default:
+			err = user.take(name, v, at)
 		}
 		return err
 	})
-	return q, refuse(err, "")
+	q.user = user.id
+	return q, err
 }
 
 // decodeData reads what a new channel is to be.
@@ -176,85 +215,42 @@ func (q *channelRequest) decodeData(data jsontext.Value, typ, id string) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case len(in.MemberIDs) > 0:
+	if len(in.MemberIDs) > 0 {
 		return wire.BadField("data.member_ids", "is for imports: name the members in members")
-	case in.Type != "" && in.Type != typ:
-		return wire.BadField("data.type", "must be the type in the path")
-	case in.ID != "" && in.ID != id:
-		return wire.BadField("data.id", "must be the id in the path")
+	}
+	if id == "" && in.ID != "" {
+		return wire.BadField("data.id", "must not be given: the members make the id")
+	}
+	if err := checkChannelData(&in, typ, id); err != nil {
+		return err
 	}
 	// The rest of what a channel holds is the server's to say.
 	q.channel = chat.Channel{
 		Type: typ, ID: id, CreatedBy: in.CreatedBy, Frozen: in.Frozen, Disabled: in.Disabled,
 		Team: in.Team, Cooldown: in.Cooldown, Custom: in.Custom,
 	}
+	return wire.Object(data, func(name string, v jsontext.Value, _ int64) (err error) {
+		switch name {
+		case "members":
+			err = q.members.decode("data.members", v, false)
+		case "invites":
+			err = q.invites.decode("data.invites", v, true)
+		}
+		return err
+	})
+}
+
+// checkChannelData holds what a request says of a channel against the path and
+// the limits.
+func checkChannelData(in *wire.ChannelInput, typ, id string) error {
+	switch {
+	case in.Type != "" && in.Type != typ:
+		return wire.BadField("data.type", "must be the type in the path")
+	case in.ID != "" && in.ID != id:
+		return wire.BadField("data.id", "must be the id in the path")
+	}
 	if err := wire.CheckCustom("data", in.Custom); err != nil {
 		return err
 	}
-	for i, raw := range in.Members {
-		if err := q.addMember(fmt.Sprintf("data.members[%d]", i), raw, false); err != nil {
-			return err
-		}
-	}
-	return wire.Object(data, func(name string, v jsontext.Value, _ int64) error {
-		if name != "invites" || wire.IsNull(v) {
-			return nil
-		}
-		return wire.Within(wire.List(v, func(i int, v jsontext.Value, _ int64) error {
-			return q.addMember(fmt.Sprintf("data.invites[%d]", i), v, true)
-		}), "invites", 0)
-	})
-}
-
-func (q *channelRequest) addMember(field string, raw jsontext.Value, invited bool) error {
-	m, err := wire.DecodeMember(raw, nil)
-	if err != nil {
-		return refuse(err, field)
-	}
-	if err := wire.CheckCustom(field, m.Custom); err != nil {
-		return err
-	}
-	for i := range q.members {
-		if q.members[i].UserID == m.UserID {
-			return nil
-		}
-	}
-	if len(q.members) == MaxMembers {
-		return wire.BadField("data.members", "must be at most %d", MaxMembers)
-	}
-	m.Invited = invited
-	q.members = append(q.members, m.Member)
-	return nil
-}
-
-// How much of a channel's state is answered.
-const (
-	defaultMessages = 25
-	maxMessages     = 300
-	maxPage         = 100
-)
-
-// decodePage reads limit and offset. Other ways of paging are refused: an
-// answer from another place than was asked for would go unnoticed.
-func decodePage(field string, v jsontext.Value, p page, most int64) (page, error) {
-	err := wire.Object(v, func(name string, v jsontext.Value, at int64) error {
-		if wire.IsNull(v) {
-			return nil
-		}
-		var n int64
-		var err error
-		switch name {
-		case "limit":
-			n, err = wire.Int(name, v, at, 0, most)
-			p.limit = int(n)
-		case "offset":
-			n, err = wire.Int(name, v, at, 0, 1<<31)
-			p.offset = int(n)
-		default:
-			err = wire.BadField(field+"."+name, "is not available here: page with limit")
-		}
-		return err
-	})
-	return p, refuse(err, field)
+	return checkTags("data.filter_tags", in.Custom)
 }

@@ -50,31 +50,53 @@ func softDeleteChannel(tx store.Tx, row *store.ChannelRow, now chat.Time) error 
 // removeChannel removes a channel with all that it holds. From the first step
 // on it is soft-deleted; when a step fails, calling again goes on.
 func (s *Service) removeChannel(ctx context.Context, app int64, cid string) error {
-	for done := false; !done; {
-		err := s.Store.Update(ctx, app, func(tx store.Tx) error {
-			row, err := tx.Channel(cid)
-			if errors.Is(err, store.ErrNotFound) {
-				done = true
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if row.TotalMessages > purgeStep {
-				if row.Channel.DeletedAt == 0 {
-					if err := softDeleteChannel(tx, &row, s.now()); err != nil {
-						return err
-					}
-				}
-				_, err = tx.PurgeMessages(row.Key, 0, purgeStep)
-				return err
-			}
-			done = true
-			return tx.DeleteChannel(row.Key)
-		})
-		if err != nil {
+	d := &doomed{CID: cid}
+	for {
+		_, done, err := s.removeStep(ctx, app, d)
+		if err != nil || done {
 			return err
 		}
 	}
-	return nil
+}
+
+// removeStep removes up to purgeStep messages of a channel, and once these are
+// all, the channel. It returns how many messages went and whether that was the
+// last step.
+//
+// A channel without a CreatedAt is whichever has the cid now. One that was
+// created anew since stays; what was said in it before goes.
+func (s *Service) removeStep(ctx context.Context, app int64, d *doomed) (n int, done bool, err error) {
+	err = s.Store.Update(ctx, app, func(tx store.Tx) error {
+		row, err := tx.Channel(d.CID)
+		if errors.Is(err, store.ErrNotFound) {
+			done = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		ch := &row.Channel
+		if d.CreatedAt == 0 {
+			d.CreatedAt = ch.CreatedAt
+		}
+		before := d.Before
+		switch {
+		case ch.CreatedAt < d.CreatedAt, ch.CreatedAt > d.CreatedAt && ch.TruncatedAt < ch.CreatedAt:
+			done = true // another channel
+			return nil
+		case ch.CreatedAt > d.CreatedAt && before == 0:
+			before = ch.CreatedAt
+		case before == 0 && row.TotalMessages <= purgeStep:
+			n, done = row.TotalMessages, true
+			return tx.DeleteChannel(row.Key)
+		case before == 0 && ch.DeletedAt == 0:
+			if err := softDeleteChannel(tx, &row, s.now()); err != nil {
+				return err
+			}
+		}
+		n, err = tx.PurgeMessages(row.Key, before, purgeStep)
+		done = before != 0 && n < purgeStep
+		return err
+	})
+	return n, done, err
 }

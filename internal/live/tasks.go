@@ -16,6 +16,7 @@ func (s *Service) Handlers() map[string]task.Handler {
 		task.DeleteUsers:     s.runDeleteUsers,
 		task.DeactivateUsers: s.runDeactivateUsers,
 		task.ReactivateUsers: s.runReactivateUsers,
+		task.DeleteChannels:  s.runDeleteChannels,
 		task.DeleteCalls:     s.runCallDeletion,
 	}
 }

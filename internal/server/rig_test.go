@@ -172,7 +172,7 @@ func (r *rig) path(classic string) string {
 	if strings.HasPrefix(classic, "/call") {
 		return "/api/v2/video" + classic
 	}
-	for _, p := range []string{"/export_channels", "/channels", "/channeltypes", "/messages"} {
+	for _, p := range []string{"/export_channels", "/channels", "/channeltypes", "/messages", "/members", "/moderation"} {
 		if strings.HasPrefix(classic, p) {
 			return "/api/v2/chat" + classic
 		}
