@@ -1,12 +1,16 @@
 package live_test
 
 import (
+	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"hansard/internal/chat"
+	"hansard/internal/live"
 	"hansard/internal/store"
+	"hansard/internal/store/sqlite"
 	"hansard/internal/wire"
 
 	"github.com/google/go-cmp/cmp"
@@ -142,6 +146,53 @@ func TestHardDelete(t *testing.T) {
 	}
 	// The id is free again.
 	f.say("ann", "m")
+}
+
+// TestHardDeleteLeavesNothingInTheFile deletes messages, and looks for what they
+// said in the files of the database.
+func TestHardDeleteLeavesNothingInTheFile(t *testing.T) {
+	t.Parallel()
+	f := peopled(t)
+	dir := t.TempDir()
+	s, err := sqlite.Open(t.Context(), dir, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	app := store.App{Name: "test", Key: "test", Secret: "x"}
+	if err := s.CreateApp(t.Context(), &app); err != nil {
+		t.Fatal(err)
+	}
+	f.store, f.app, f.live = s, app.ID, &live.Service{Store: s, Now: f.time}
+	f.must(f.users, `{"users":{"ann":{"id":"ann"}}}`)
+	f.must(f.query("messaging:general"), `{"data":{"created_by_id":"ann","members":["ann"]}}`)
+	for i := range 60 {
+		text := strings.Repeat("whisper ", 1+i*i%900)
+		f.must(f.send("messaging:general"), fmt.Sprintf(`{"message":{"id":"gone-%d","text":"%s","user_id":"ann","c":"whisper","attachments":[{"a":"whisper"}]}}`, i, text))
+		f.must(f.send("messaging:general"), fmt.Sprintf(`{"message":{"id":"kept-%d","text":"kept","user_id":"ann","quoted_message_id":"gone-%[1]d"}}`, i))
+		f.must(f.send("messaging:general"), fmt.Sprintf(`{"message":{"text":"whisper","user_id":"ann","parent_id":"gone-%d"}}`, i))
+		f.must(f.send("messaging:general"), fmt.Sprintf(
+			`{"message":{"id":"p-%d","text":"%s","user_id":"ann"},"pending":true,"pending_message_metadata":{"a":"whisper"}}`, i, text))
+		f.must(f.react(fmt.Sprintf("gone-%d", i)), `{"reaction":{"type":"whisper","user_id":"ann"}}`)
+		f.must(f.update(fmt.Sprintf("gone-%d", i)), `{"message":{"text":"whisper too"}}`)
+	}
+	for i := range 60 {
+		f.must(f.remove(fmt.Sprintf("gone-%d", i), "hard=true"), ``)
+		if i%2 == 0 {
+			f.must(f.about(f.live.CommitMessage, fmt.Sprintf("p-%d", i), ""), ``)
+		}
+		f.must(f.remove(fmt.Sprintf("p-%d", i), "hard=true"), ``)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files := allFiles(t, dir)
+	if n := bytes.Count(files, []byte("whisper")); n > 0 {
+		t.Errorf("what was said is %d times in the files", n)
+	}
+	if !bytes.Contains(files, []byte("kept-59")) {
+		t.Error("what was to be kept is gone")
+	}
 }
 
 // A long thread goes in steps.

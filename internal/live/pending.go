@@ -3,8 +3,9 @@ package live
 import (
 	"context"
 	"errors"
+	"math"
 	"net/url"
-	"slices"
+	"strconv"
 
 	"hansard/internal/body"
 	"hansard/internal/chat"
@@ -38,25 +39,54 @@ func decodeMetadata(field string, v jsontext.Value) (chat.Raw, error) {
 // hold keeps a message that is to be committed later, and appends the answer.
 func (q *sending) hold(out []byte, tx store.Tx, ch *store.ChannelRow) ([]byte, error) {
 	m := &q.message
-	author, err := tx.UserKey(m.UserID)
+	keys, err := messageKeys(tx, m)
 	if err != nil {
 		return out, err
 	}
-	held := wire.AppendString([]byte(`{"cid":`), m.CID)
-	held = wire.AppendString(append(held, `,"html":`...), m.HTML)
-	if q.keepHidden {
-		held = append(held, `,"keep_channel_hidden":true`...)
+	kept, err := q.appendHeld(nil, keys)
+	if err != nil {
+		return out, err
 	}
-	held = wire.AppendCompact(append(held, `,"message":`...), q.raw)
 	p := store.PendingRow{
-		ID: m.ID, Channel: ch.Key, User: author, CreatedAt: m.CreatedAt,
-		Message: append(held, '}'), Metadata: q.metadata,
+		ID: m.ID, Channel: ch.Key, User: keys.User, CreatedAt: m.CreatedAt, Message: kept, Metadata: q.metadata,
 	}
 	if err := tx.PutPending(&p); err != nil {
 		return out, err
 	}
 	out, err = appendUnstored(out, tx, ch, m)
 	return appendMetadata(out, q.metadata), err
+}
+
+// appendHeld writes down a pending message: as it was sent, but with keys for
+// the users that it names, so that it follows when one of them gets another id.
+func (q *sending) appendHeld(out []byte, keys *wire.MessageKeys) ([]byte, error) {
+	out = wire.AppendString(append(out, `{"cid":`...), q.message.CID)
+	out = wire.AppendString(append(out, `,"html":`...), q.message.HTML)
+	out = strconv.AppendBool(append(out, `,"keep_channel_hidden":`...), q.keepHidden)
+	out = appendKeys(append(out, `,"mentioned":`...), keys.Mentioned)
+	out = appendKeys(append(out, `,"restricted":`...), keys.Restricted)
+	message := []byte{'{'}
+	err := wire.Object(q.raw, func(name string, v jsontext.Value, _ int64) error {
+		switch name {
+		case "user", "user_id", "mentioned_users", "mentioned_users_ids", "mentioned_user_ids", "restricted_visibility", "pinned_by":
+			return nil
+		}
+		if len(message) > 1 {
+			message = append(message, ',')
+		}
+		message = wire.AppendCompact(append(wire.AppendString(message, name), ':'), v)
+		return nil
+	})
+	out = append(append(out, `,"message":`...), message...)
+	return append(out, `}}`...), err
+}
+
+func appendKeys(out []byte, keys []int64) []byte {
+	out = append(out, '[')
+	for _, key := range keys {
+		out = strconv.AppendInt(comma(out), key, 10)
+	}
+	return append(out, ']')
 }
 
 func appendMetadata(out, metadata []byte) []byte {
@@ -72,12 +102,12 @@ type held struct {
 	keepHidden bool
 }
 
-// decodePending reads a pending message. Users who are gone meanwhile are no
-// longer mentioned.
+// decodePending reads a pending message.
 func decodePending(r store.Reader, p *store.PendingRow) (*held, error) {
 	h := &held{}
 	m := &h.message
 	var cid, html string
+	var mentioned, restricted []string
 	err := wire.Object(p.Message, func(name string, v jsontext.Value, at int64) (err error) {
 		switch name {
 		case "cid":
@@ -86,41 +116,42 @@ func decodePending(r store.Reader, p *store.PendingRow) (*held, error) {
 			html, err = wire.String(name, v, at)
 		case "keep_channel_hidden":
 			h.keepHidden, err = wire.Bool(name, v, at)
+		case "mentioned":
+			mentioned, err = userIDs(r, v)
+		case "restricted":
+			restricted, err = userIDs(r, v)
 		case "message":
-			*m, err = decodeNewMessage(v)
+			*m, err = wire.DecodeChangedMessage(v)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	m.ID, m.CID, m.HTML = p.ID, cid, html
+	m.ID, m.CID, m.HTML, m.MentionedUsers, m.RestrictedVisibility = p.ID, cid, html, mentioned, restricted
+	if m.ParentID == "" {
+		m.ShowInChannel = false
+	}
 	if m.UserID, _, err = r.UserByKey(p.User); err != nil {
-		return nil, err
-	}
-	if m.MentionedUsers, err = known(r, m.MentionedUsers); err != nil {
-		return nil, err
-	}
-	if m.RestrictedVisibility, err = known(r, m.RestrictedVisibility); err != nil {
 		return nil, err
 	}
 	stampAt(m, p.CreatedAt)
 	return h, nil
 }
 
-// known leaves those of the ids that are somebody's.
-func known(r store.Reader, ids []string) ([]string, error) {
-	var err error
-	ids = slices.DeleteFunc(ids, func(id string) bool {
+// userIDs turns a list of keys into the ids of those who are still there.
+func userIDs(r store.Reader, keys jsontext.Value) (ids []string, err error) {
+	err = wire.List(keys, func(_ int, v jsontext.Value, at int64) error {
+		key, err := wire.Int("", v, at, 1, math.MaxInt64)
 		if err != nil {
-			return false
+			return err
 		}
-		_, kerr := r.UserKey(id)
-		if errors.Is(kerr, store.ErrNotFound) {
-			return true
+		id, _, err := r.UserByKey(key)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
 		}
-		err = kerr
-		return false
+		ids = append(ids, id)
+		return err
 	})
 	return ids, err
 }

@@ -124,8 +124,10 @@ func TestCommitRefuses(t *testing.T) {
 	v := f.must(commit("p3"), ``)
 	f.want(v, "top", "message", "quoted_message_id")
 	v = f.must(f.message("p4"), ``)
-	f.wantIDs(get(v, "message"), "mentioned_users", "bob")
-	f.wantIDs(get(f.must(commit("p4"), ``), "message"), "mentioned_users", "bob")
+	f.wantIDs(get(v, "message"), "mentioned_users", "deleted-user-1", "bob")
+	v = f.must(commit("p4"), ``)
+	f.wantIDs(get(v, "message"), "mentioned_users", "deleted-user-1", "bob")
+	f.want(v, []any{"deleted-user-1"}, "message", "restricted_visibility")
 	// What was sent before the truncation appears after it.
 	f.pass(time.Minute)
 	f.change("messaging:general", func(c *chat.Channel) { c.TruncatedAt = chat.TimeOf(f.time()) })
