@@ -35,7 +35,6 @@ type player struct {
 	prefix  string // of all its ids
 	v2      bool
 	real    bool // times are the server's own, and not compared
-	channel int
 	message int
 }
 
