@@ -58,7 +58,7 @@ func TestHTML(t *testing.T) {
 // Texts that are made to grow, or to take long, do neither.
 func TestBounds(t *testing.T) {
 	t.Parallel()
-	const size = 20 << 10
+	const size = 8 << 10
 	for _, piece := range []string{
 		">", "> - ", "- ", "1) ", "#\n", "-\n", "a\n\n", "*a ", "*a **a ", "a*_", "[", "![", "[a](", "[a](<", "*_~~[", "`a``",
 		"<", "\"'", "((((", "_a", "www.a_", "(http://a", " https://a.b/", "a@", "&#", "[a]", "[a]: b\n",
