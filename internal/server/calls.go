@@ -17,19 +17,19 @@ func (s *Server) callOperations() []operation {
 		{name: "GetCall", method: "GET", path: call, area: videoAPI, handle: onCall(s.live.GetCall)},
 		{name: "UpdateCall", method: "PATCH", path: call, area: videoAPI, body: jsonBody, handle: onCall(s.live.UpdateCall)},
 		{
-			name: "UpdateCallMembers", method: "POST", path: call + "/members", area: videoAPI, status: created,
+			name: "UpdateCallMembers", method: "POST", path: call + "/members", area: videoAPI,
 			body: jsonBody, handle: onCall(s.live.UpdateCallMembers),
 		},
 		{
-			name: "EndCall", method: "POST", path: call + "/mark_ended", area: videoAPI, status: created,
+			name: "EndCall", method: "POST", path: call + "/mark_ended", area: videoAPI,
 			body: anyBody, handle: onCall(s.live.EndCall),
 		},
 		{
-			name: "DeleteCall", method: "POST", path: call + "/delete", area: videoAPI, status: created,
+			name: "DeleteCall", method: "POST", path: call + "/delete", area: videoAPI,
 			body: anyBody, handle: s.queued(onCall(s.live.DeleteCall)),
 		},
 		{
-			name: "QueryCalls", method: "POST", path: "/calls", area: videoAPI, status: created,
+			name: "QueryCalls", method: "POST", path: "/calls", area: videoAPI,
 			body: anyBody, handle: ofCalls(plain(s.live.QueryCalls)),
 		},
 	}

@@ -5,7 +5,7 @@ import "cmp"
 func (s *Server) channelOperations() []operation {
 	return []operation{
 		{
-			name: "QueryChannels", method: "POST", path: "/channels", area: chatAPI, status: created,
+			name: "QueryChannels", method: "POST", path: "/channels", area: chatAPI,
 			body: anyBody, handle: plain(s.live.QueryChannels),
 		},
 		{
@@ -18,7 +18,7 @@ func (s *Server) channelOperations() []operation {
 		},
 		{name: "GetChannel", method: "GET", path: "/channels/{type}/{id}", area: chatAPI, handle: onChannel(s.live.GetChannel)},
 		{
-			name: "UpdateChannel", method: "POST", path: "/channels/{type}/{id}", area: chatAPI, status: created,
+			name: "UpdateChannel", method: "POST", path: "/channels/{type}/{id}", area: chatAPI,
 			body: jsonBody, handle: onChannel(s.live.UpdateChannel),
 		},
 		{
@@ -34,27 +34,27 @@ func (s *Server) channelOperations() []operation {
 			body: jsonBody, handle: s.queued(plain(s.live.DeleteChannels)),
 		},
 		{
-			name: "TruncateChannel", method: "POST", path: "/channels/{type}/{id}/truncate", area: chatAPI, status: created,
+			name: "TruncateChannel", method: "POST", path: "/channels/{type}/{id}/truncate", area: chatAPI,
 			body: anyBody, handle: onChannel(s.live.TruncateChannel),
 		},
 		{
-			name: "MarkRead", method: "POST", path: "/channels/{type}/{id}/read", area: chatAPI, status: created,
+			name: "MarkRead", method: "POST", path: "/channels/{type}/{id}/read", area: chatAPI,
 			body: jsonBody, handle: onChannel(s.live.MarkRead),
 		},
 		{
-			name: "MarkUnread", method: "POST", path: "/channels/{type}/{id}/unread", area: chatAPI, status: created,
+			name: "MarkUnread", method: "POST", path: "/channels/{type}/{id}/unread", area: chatAPI,
 			body: jsonBody, handle: onChannel(s.live.MarkUnread),
 		},
 		{
-			name: "MarkChannelsRead", method: "POST", path: "/channels/read", area: chatAPI, status: created,
+			name: "MarkChannelsRead", method: "POST", path: "/channels/read", area: chatAPI,
 			body: jsonBody, handle: plain(s.live.MarkChannelsRead),
 		},
 		{
-			name: "HideChannel", method: "POST", path: "/channels/{type}/{id}/hide", area: chatAPI, status: created,
+			name: "HideChannel", method: "POST", path: "/channels/{type}/{id}/hide", area: chatAPI,
 			body: jsonBody, handle: onChannel(s.live.HideChannel),
 		},
 		{
-			name: "ShowChannel", method: "POST", path: "/channels/{type}/{id}/show", area: chatAPI, status: created,
+			name: "ShowChannel", method: "POST", path: "/channels/{type}/{id}/show", area: chatAPI,
 			body: jsonBody, handle: onChannel(s.live.ShowChannel),
 		},
 		{
@@ -71,7 +71,7 @@ func (s *Server) channelOperations() []operation {
 			body: jsonBody, handle: plain(s.live.MuteChannels),
 		},
 		{
-			name: "UnmuteChannel", method: "POST", path: "/moderation/unmute/channel", area: chatAPI, status: created,
+			name: "UnmuteChannel", method: "POST", path: "/moderation/unmute/channel", area: chatAPI,
 			body: jsonBody, handle: plain(s.live.UnmuteChannels),
 		},
 	}

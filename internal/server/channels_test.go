@@ -67,12 +67,12 @@ func TestChannels(t *testing.T) {
 		unknown("get a deleted one", "GET", "/channels/messaging/old", ``),
 
 		// Query.
-		{name: "query all", method: "POST", path: "/channels", status: 201, has: []string{`"channels":[{"channel":{"cid":"`, "messaging:general"}, hasNot: []string{"messaging:old"}},
+		{name: "query all", method: "POST", path: "/channels", status: 200, has: []string{`"channels":[{"channel":{"cid":"`, "messaging:general"}, hasNot: []string{"messaging:old"}},
 		{
-			name: "query", method: "POST", path: "/channels", status: 201, has: []string{`"cid":"team:a"`, `"messages":[]`}, hasNot: []string{"messaging:general"},
+			name: "query", method: "POST", path: "/channels", status: 200, has: []string{`"cid":"team:a"`, `"messages":[]`}, hasNot: []string{"messaging:general"},
 			body: `{"filter_conditions":{"members":{"$in":["bob"]},"color":"red"},"sort":[{"field":"created_at","direction":-1}],"limit":5,"offset":0,"message_limit":1,"member_limit":1,"state":true}`,
 		},
-		{name: "query none", method: "POST", path: "/channels", body: `{"filter_conditions":{"type":"x"}}`, status: 201, has: []string{`"channels":[]`}},
+		{name: "query none", method: "POST", path: "/channels", body: `{"filter_conditions":{"type":"x"}}`, status: 200, has: []string{`"channels":[]`}},
 		refused("query with an unknown operator", "POST", "/channels", `{"filter_conditions":{"cid":{"$like":"x"}}}`, "filter_conditions", "$like"),
 		refused("query what is hidden from nobody", "POST", "/channels", `{"filter_conditions":{"hidden":true}}`, "user_id"),
 		refused("query 31", "POST", "/channels", `{"limit":31}`, "limit"),
@@ -80,18 +80,18 @@ func TestChannels(t *testing.T) {
 
 		// Update.
 		{
-			name: "update", method: "POST", path: "/channels/team/a", status: 201, has: []string{`"size":7`, `"text":"changed"`, `"type":"system"`}, hasNot: []string{`"big"`, `"color"`},
+			name: "update", method: "POST", path: "/channels/team/a", status: 200, has: []string{`"size":7`, `"text":"changed"`, `"type":"system"`}, hasNot: []string{`"big"`, `"color"`},
 			body: `{"data":{"custom":{"size":7}},"message":{"text":"changed","user_id":"ann"},"add_filter_tags":["y"],"cooldown":3,"skip_push":true}`,
 		},
-		{name: "accept", method: "POST", path: "/channels/team/a", body: `{"accept_invite":true,"user_id":"kim"}`, status: 201, has: []string{`"status":"accepted"`, `"invite_accepted_at":`}},
+		{name: "accept", method: "POST", path: "/channels/team/a", body: `{"accept_invite":true,"user_id":"kim"}`, status: 200, has: []string{`"status":"accepted"`, `"invite_accepted_at":`}},
 		refused("accept twice", "POST", "/channels/team/a", `{"accept_invite":true,"user_id":"kim"}`, "already"),
 		refused("accept without an invite", "POST", "/channels/team/a", `{"accept_invite":true,"user_id":"bob"}`, "not invited"),
 		refused("reject for nobody", "POST", "/channels/team/a", `{"reject_invite":true}`, "user_id"),
 		{
-			name: "members", method: "POST", path: "/channels/team/a", status: 201, has: []string{`"member_count":2`, `"channel_role":"channel_moderator"`, `"channel_role":"guest"`},
+			name: "members", method: "POST", path: "/channels/team/a", status: 200, has: []string{`"member_count":2`, `"channel_role":"channel_moderator"`, `"channel_role":"guest"`},
 			body: `{"remove_members":["kim"],"add_moderators":["ann"],"assign_roles":[{"user_id":"bob","channel_role":"guest"}]}`,
 		},
-		{name: "demote", method: "POST", path: "/channels/team/a", body: `{"demote_moderators":["ann"],"hide_history":true,"add_members":[{"user_id":"kim"}]}`, status: 201, hasNot: []string{"channel_moderator"}},
+		{name: "demote", method: "POST", path: "/channels/team/a", body: `{"demote_moderators":["ann"],"hide_history":true,"add_members":[{"user_id":"kim"}]}`, status: 200, hasNot: []string{"channel_moderator"}},
 		refused("add unknown members", "POST", "/channels/team/a", `{"add_members":["x"]}`, "add_members", "x"),
 		refused("remove unknown members", "POST", "/channels/team/a", `{"remove_members":["x"]}`, "remove_members", "x"),
 		refused("add 101 members", "POST", "/channels/team/a", `{"add_members":[`+many(101, `"u%d"`)+`]}`, "100"),
@@ -117,39 +117,39 @@ func TestChannels(t *testing.T) {
 		unknown("members of none", "GET", query("/members", `{"type":"team","id":"none","filter_conditions":{}}`), ``),
 
 		// Read states.
-		{name: "read", method: "POST", path: general + "/read", body: `{"user_id":"bob"}`, status: 201, has: []string{`"type":"message.read"`, `"cid":"messaging:general"`, `"last_read_message_id":"m1"`}},
-		{name: "read a message", method: "POST", path: general + "/read", body: `{"user_id":"bob","message_id":"m1"}`, status: 201, has: []string{`"last_read_message_id":"m1"`}},
+		{name: "read", method: "POST", path: general + "/read", body: `{"user_id":"bob"}`, status: 200, has: []string{`"type":"message.read"`, `"cid":"messaging:general"`, `"last_read_message_id":"m1"`}},
+		{name: "read a message", method: "POST", path: general + "/read", body: `{"user_id":"bob","message_id":"m1"}`, status: 200, has: []string{`"last_read_message_id":"m1"`}},
 		refused("read what is elsewhere", "POST", general+"/read", `{"user_id":"bob","message_id":"x"}`, "message_id"),
 		refused("read by a stranger", "POST", general+"/read", `{"user_id":"kim"}`, "not a member"),
 		unknown("read none", "POST", "/channels/messaging/none/read", `{"user_id":"bob"}`),
-		{name: "unread", method: "POST", path: general + "/unread", body: `{"user_id":"bob","message_id":"m1"}`, status: 201, has: []string{`{"duration":`}},
+		{name: "unread", method: "POST", path: general + "/unread", body: `{"user_id":"bob","message_id":"m1"}`, status: 200, has: []string{`{"duration":`}},
 		{name: "one unread", method: "GET", path: general, status: 200, has: []string{`"unread_messages":1`}},
 		refused("unread from nowhere", "POST", general+"/unread", `{"user_id":"bob"}`, "message_id"),
-		{name: "read many", method: "POST", path: "/channels/read", body: `{"user_id":"bob","read_by_channel":{"messaging:general":"m1"}}`, status: 201},
-		{name: "read all", method: "POST", path: "/channels/read", body: `{"user_id":"bob"}`, status: 201},
+		{name: "read many", method: "POST", path: "/channels/read", body: `{"user_id":"bob","read_by_channel":{"messaging:general":"m1"}}`, status: 200},
+		{name: "read all", method: "POST", path: "/channels/read", body: `{"user_id":"bob"}`, status: 200},
 		{name: "none unread", method: "GET", path: general, status: 200, hasNot: []string{`"unread_messages":1`}},
 		unknown("read many, one of them none", "POST", "/channels/read", `{"user_id":"bob","read_by_channel":{"messaging:none":""}}`, "messaging:none"),
 
 		// Hide, show, mute.
-		{name: "hide", method: "POST", path: general + "/hide", body: `{"user_id":"bob","clear_history":true}`, status: 201, has: []string{`{"duration":`}},
+		{name: "hide", method: "POST", path: general + "/hide", body: `{"user_id":"bob","clear_history":true}`, status: 200, has: []string{`{"duration":`}},
 		{name: "hidden", method: "POST", path: general + "/query", body: `{"user_id":"bob","state":true}`, status: 201, has: []string{`"hidden":true`, `"hide_messages_before":`, `"messages":[]`}},
-		{name: "query without what is hidden", method: "POST", path: "/channels", body: `{"user_id":"bob","filter_conditions":{"type":"messaging"}}`, status: 201, hasNot: []string{`"cid":"messaging:general"`}},
-		{name: "query what is hidden", method: "POST", path: "/channels", body: `{"user_id":"bob","filter_conditions":{"hidden":true}}`, status: 201, has: []string{`"cid":"messaging:general"`}},
-		{name: "show", method: "POST", path: general + "/show", body: `{"user_id":"bob"}`, status: 201},
-		{name: "shown", method: "POST", path: "/channels", body: `{"user_id":"bob","filter_conditions":{"hidden":true}}`, status: 201, has: []string{`"channels":[]`}},
+		{name: "query without what is hidden", method: "POST", path: "/channels", body: `{"user_id":"bob","filter_conditions":{"type":"messaging"}}`, status: 200, hasNot: []string{`"cid":"messaging:general"`}},
+		{name: "query what is hidden", method: "POST", path: "/channels", body: `{"user_id":"bob","filter_conditions":{"hidden":true}}`, status: 200, has: []string{`"cid":"messaging:general"`}},
+		{name: "show", method: "POST", path: general + "/show", body: `{"user_id":"bob"}`, status: 200},
+		{name: "shown", method: "POST", path: "/channels", body: `{"user_id":"bob","filter_conditions":{"hidden":true}}`, status: 200, has: []string{`"channels":[]`}},
 		refused("hide from nobody", "POST", general+"/hide", `{"user_id":"nobody"}`, "nobody"),
 		{name: "mute", method: "POST", path: "/moderation/mute/channel", body: `{"channel_cids":["messaging:general"],"user_id":"bob","expiration":60000}`, status: 201, has: []string{`"channel_mute":{"user":{"id":"bob"`, `"expires":`, `"channel_mutes":[{`}},
 		{name: "muted", method: "GET", path: general + "?user_id=bob", status: 200, has: []string{`"muted":true`, `"notifications_muted":true`}},
-		{name: "unmute", method: "POST", path: "/moderation/unmute/channel", body: `{"channel_cid":"messaging:general","user_id":"bob"}`, status: 201, has: []string{`"channel_mutes":[{`}},
+		{name: "unmute", method: "POST", path: "/moderation/unmute/channel", body: `{"channel_cid":"messaging:general","user_id":"bob"}`, status: 200, has: []string{`"channel_mutes":[{`}},
 		{name: "no longer muted", method: "GET", path: general + "?user_id=bob", status: 200, hasNot: []string{`"notifications_muted":true`, `"muted":true`}},
 		refused("mute nothing", "POST", "/moderation/mute/channel", `{"user_id":"bob"}`, "channel_cids"),
 		unknown("mute none", "POST", "/moderation/mute/channel", `{"channel_cids":["messaging:none"],"user_id":"bob"}`, `"messaging:none":"`),
 
 		// Truncate and delete.
-		{name: "truncate", method: "POST", path: general + "/truncate", body: `{"message":{"text":"fresh","user_id":"ann"},"user_id":"bob"}`, status: 201, has: []string{`"truncated_at":`, `"truncated_by":{"id":"bob"`, `"text":"fresh"`}},
+		{name: "truncate", method: "POST", path: general + "/truncate", body: `{"message":{"text":"fresh","user_id":"ann"},"user_id":"bob"}`, status: 200, has: []string{`"truncated_at":`, `"truncated_by":{"id":"bob"`, `"text":"fresh"`}},
 		{name: "truncated", method: "GET", path: general, status: 200, has: []string{`"text":"fresh"`}, hasNot: []string{`"id":"m1"`}},
-		{name: "truncate hard", method: "POST", path: general + "/truncate", body: `{"hard_delete":true}`, status: 201, has: []string{`"message_count":0`}},
-		{name: "truncate without a body", method: "POST", path: general + "/truncate", status: 201},
+		{name: "truncate hard", method: "POST", path: general + "/truncate", body: `{"hard_delete":true}`, status: 200, has: []string{`"message_count":0`}},
+		{name: "truncate without a body", method: "POST", path: general + "/truncate", status: 200},
 		refused("truncate in the future", "POST", general+"/truncate", `{"truncated_at":"2999-01-01T00:00:00Z"}`, "truncated_at"),
 		unknown("truncate none", "POST", "/channels/messaging/none/truncate", `{}`),
 		{name: "delete", method: "DELETE", path: "/channels/team/a", status: 200, has: []string{`"deleted_at":`}},
@@ -185,7 +185,7 @@ func TestChannelAnswers(t *testing.T) {
 				t.Errorf("%v: %v is no time in %s", path, got, a.body)
 			}
 		}
-		a := r.must(201, "POST", "/channels/messaging/general", `{"data":{"n":2.50,"filter_tags":["x"]},"message":{"text":"x","user_id":"ann"}}`)
+		a := r.must(200, "POST", "/channels/messaging/general", `{"data":{"n":2.50,"filter_tags":["x"]},"message":{"text":"x","user_id":"ann"}}`)
 		want(a, "2.50", r.custom("channel", "n")...)
 		want(a, "x", "channel", "filter_tags", 0)
 		want(a, "bob", "members", 1, "user_id")
@@ -194,7 +194,7 @@ func TestChannelAnswers(t *testing.T) {
 		when(a, "channel", "updated_at")
 		when(a, "channel", "members", 0, "created_at")
 		r.must(200, "PATCH", "/channels/messaging/general/member/bob", `{"set":{"pinned":true,"mood":"good"}}`)
-		r.must(201, "POST", "/channels/messaging/general/hide", `{"user_id":"bob","clear_history":true}`)
+		r.must(200, "POST", "/channels/messaging/general/hide", `{"user_id":"bob","clear_history":true}`)
 		a = r.must(201, "POST", "/moderation/mute/channel", `{"channel_cids":["messaging:general"],"user_id":"bob","expiration":60000}`)
 		for _, key := range []string{"created_at", "updated_at", "expires"} {
 			when(a, "channel_mute", key)
@@ -213,18 +213,18 @@ func TestChannelAnswers(t *testing.T) {
 			want(a, "good", r.custom("membership", "mood")...)
 			want(a, true, "hidden")
 		}
-		a = r.must(201, "POST", "/channels", `{"user_id":"bob","filter_conditions":{"hidden":true}}`)
+		a = r.must(200, "POST", "/channels", `{"user_id":"bob","filter_conditions":{"hidden":true}}`)
 		when(a, "channels", 0, "hide_messages_before")
 		when(a, "channels", 0, "membership", "created_at")
 		want(a, "2.50", r.custom("channels", 0, "channel", "n")...)
 		when(a, "channels", 0, "read", 0, "last_read")
-		a = r.must(201, "POST", "/channels/messaging/general/read", `{"user_id":"bob"}`)
+		a = r.must(200, "POST", "/channels/messaging/general/read", `{"user_id":"bob"}`)
 		when(a, "event", "created_at")
 		when(a, "event", "user", "created_at")
 		a = r.must(200, "GET", query("/members", `{"type":"messaging","id":"general","filter_conditions":{"mood":"good"}}`), ``)
 		when(a, "members", 0, "pinned_at")
 		want(a, "good", r.custom("members", 0, "mood")...)
-		a = r.must(201, "POST", "/channels/messaging/general/truncate", `{"user_id":"ann"}`)
+		a = r.must(200, "POST", "/channels/messaging/general/truncate", `{"user_id":"ann"}`)
 		when(a, "channel", "truncated_at")
 		when(a, "channel", "truncated_by", "created_at")
 		a = r.must(200, "DELETE", "/channels/messaging/general", ``)
@@ -288,10 +288,10 @@ func TestChannelsOfOthers(t *testing.T) {
 				t.Errorf("%s %s: %d %s, of none %d %s", s.method, s.path, foreign.status, foreign.body, none.status, none.body)
 			}
 		}
-		if a := r.as(r.other, "POST", "/channels", ``); a.status != 201 || !strings.HasPrefix(a.body, `{"channels":[],`) {
+		if a := r.as(r.other, "POST", "/channels", ``); a.status != 200 || !strings.HasPrefix(a.body, `{"channels":[],`) {
 			t.Errorf("%d %s", a.status, a.body)
 		}
-		if a := r.as(r.other, "POST", "/channels/read", `{"user_id":"bob"}`); a.status != 201 {
+		if a := r.as(r.other, "POST", "/channels/read", `{"user_id":"bob"}`); a.status != 200 {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 		after := r.must(200, "GET", "/channels/messaging/general?user_id=bob", ``)

@@ -17,7 +17,7 @@ func (s *Server) messageOperations() []operation {
 		},
 		{name: "GetMessage", method: "GET", path: "/messages/{id}", area: chatAPI, handle: onMessage(s.live.GetMessage)},
 		{
-			name: "UpdateMessage", method: "POST", path: "/messages/{id}", area: chatAPI, status: created,
+			name: "UpdateMessage", method: "POST", path: "/messages/{id}", area: chatAPI,
 			body: jsonBody, handle: onMessage(s.live.UpdateMessage),
 		},
 		{
@@ -26,7 +26,7 @@ func (s *Server) messageOperations() []operation {
 		},
 		{name: "DeleteMessage", method: "DELETE", path: "/messages/{id}", area: chatAPI, handle: onMessage(s.live.DeleteMessage)},
 		{
-			name: "UndeleteMessage", method: "POST", path: "/messages/{id}/undelete", area: chatAPI, status: created,
+			name: "UndeleteMessage", method: "POST", path: "/messages/{id}/undelete", area: chatAPI,
 			body: jsonBody, handle: onMessage(s.live.UndeleteMessage),
 		},
 		{
@@ -35,7 +35,7 @@ func (s *Server) messageOperations() []operation {
 		},
 		{name: "GetReplies", method: "GET", path: "/messages/{id}/replies", area: chatAPI, handle: onMessage(s.live.GetReplies)},
 		{
-			name: "QueryMessageHistory", method: "POST", path: "/messages/history", area: chatAPI, status: created,
+			name: "QueryMessageHistory", method: "POST", path: "/messages/history", area: chatAPI,
 			body: jsonBody, handle: plain(s.live.QueryMessageHistory),
 		},
 		{
@@ -51,7 +51,7 @@ func (s *Server) messageOperations() []operation {
 			handle: onMessage(s.live.GetReactions),
 		},
 		{
-			name: "QueryReactions", method: "POST", path: "/messages/{id}/reactions", area: chatAPI, status: created,
+			name: "QueryReactions", method: "POST", path: "/messages/{id}/reactions", area: chatAPI,
 			body: anyBody, handle: onMessage(s.live.QueryReactions),
 		},
 	}

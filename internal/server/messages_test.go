@@ -62,7 +62,7 @@ func TestMessageRequests(t *testing.T) {
 		bad("no ids", "GET", general+"/messages", "", `"ids":`),
 		missing("GET", "/channels/messaging/none/messages?ids=m1", ""),
 
-		{name: "update", method: "POST", path: "/messages/plain", body: `{"message":{"text":"*now*","user":{"id":"bob"},"custom":{"k":{"z":1,"a":2}}},"skip_push":true}`, status: 201, has: []string{`"text":"*now*","html":"\u003cp\u003e\u003cem\u003enow`, `"message_text_updated_at":`, `"k":{"z":1,"a":2}`, `"user":{"id":"ann"`}},
+		{name: "update", method: "POST", path: "/messages/plain", body: `{"message":{"text":"*now*","user":{"id":"bob"},"custom":{"k":{"z":1,"a":2}}},"skip_push":true}`, status: 200, has: []string{`"text":"*now*","html":"\u003cp\u003e\u003cem\u003enow`, `"message_text_updated_at":`, `"k":{"z":1,"a":2}`, `"user":{"id":"ann"`}},
 		bad("empty update", "POST", "/messages/plain", `{}`, `UpdateMessage failed with error: \"message is required`),
 		bad("odd update", "POST", "/messages/plain", `{"message":{"text":7}}`, `"message.text":`),
 		missing("POST", "/messages/none", `{"message":{"text":"x"}}`),
@@ -72,7 +72,7 @@ func TestMessageRequests(t *testing.T) {
 		bad("empty patch", "PUT", "/messages/plain", `{"set":{}}`, `"set":`),
 		missing("PUT", "/messages/none", `{"set":{"a":1}}`),
 
-		{name: "history", method: "POST", path: "/messages/history", body: `{"filter":{"message_id":"plain"}}`, status: 201, has: []string{`{"message_history":[{"message_id":"plain","message_updated_by_id":"bob","message_updated_at":`, `"text":"hello","attachments":[],"is_deleted":false,"custom":{}}]`}},
+		{name: "history", method: "POST", path: "/messages/history", body: `{"filter":{"message_id":"plain"}}`, status: 200, has: []string{`{"message_history":[{"message_id":"plain","message_updated_by_id":"bob","message_updated_at":`, `"text":"hello","attachments":[],"is_deleted":false,"custom":{}}]`}},
 		bad("history of everything", "POST", "/messages/history", `{"filter":{}}`, `"filter":`),
 
 		{name: "delete for bob", method: "DELETE", path: "/messages/plain?delete_for_me=true&deleted_by=bob", status: 200, has: []string{`"type":"regular"`, `"deleted_for_me":true`}},
@@ -81,7 +81,7 @@ func TestMessageRequests(t *testing.T) {
 		{name: "delete again", method: "DELETE", path: "/messages/plain", status: 200, has: []string{`"type":"deleted"`}},
 		{name: "update of a deleted one", method: "POST", path: "/messages/plain", body: `{"message":{"text":"x"}}`, status: 400, has: []string{`"code":4`, "deleted"}},
 		{name: "patch of a deleted one", method: "PUT", path: "/messages/plain", body: `{"set":{"a":1}}`, status: 400, has: []string{`"code":4`, "deleted"}},
-		{name: "undelete", method: "POST", path: "/messages/plain/undelete", body: `{"undeleted_by":"bob"}`, status: 201, has: []string{`"type":"regular"`}, hasNot: []string{`"deleted_at":`}},
+		{name: "undelete", method: "POST", path: "/messages/plain/undelete", body: `{"undeleted_by":"bob"}`, status: 200, has: []string{`"type":"regular"`}, hasNot: []string{`"deleted_at":`}},
 		{name: "undelete again", method: "POST", path: "/messages/plain/undelete", body: `{"undeleted_by":"bob"}`, status: 400, has: []string{`"code":4`}},
 		bad("undelete by nobody", "POST", "/messages/plain/undelete", `{}`, `"undeleted_by":`),
 		bad("odd flag", "DELETE", "/messages/plain?hard=x", "", `"hard":`),
@@ -89,7 +89,7 @@ func TestMessageRequests(t *testing.T) {
 		missing("GET", "/messages/plain", ""),
 		missing("DELETE", "/messages/plain", ""),
 		missing("POST", "/messages/plain/undelete", `{"undeleted_by":"bob"}`),
-		{name: "no history", method: "POST", path: "/messages/history", body: `{"filter":{"message_id":"plain"}}`, status: 201, has: []string{`{"message_history":[],`}},
+		{name: "no history", method: "POST", path: "/messages/history", body: `{"filter":{"message_id":"plain"}}`, status: 200, has: []string{`{"message_history":[],`}},
 
 		{name: "pending", method: "POST", path: general + "/message", body: `{"message":{"id":"p","text":"x",` + ann + `},"pending":true,"pending_message_metadata":{"a":"b"}}`, status: 201, has: []string{`{"message":{"id":"p"`, `"pending_message_metadata":{"a":"b"}`}},
 		{name: "get pending", method: "GET", path: "/messages/p", status: 200, has: []string{`{"message":{"id":"p"`, `"pending_message_metadata":{"a":"b"}`}},
@@ -141,8 +141,8 @@ func TestReactionRequests(t *testing.T) {
 		{name: "the rest", method: "GET", path: "/messages/m1/reactions?limit=2&offset=2", status: 200, has: []string{`{"reactions":[{"message_id":"m1","user_id":"bob"`}, hasNot: []string{`"user_id":"ann"`}},
 		bad("odd limit", "GET", "/messages/m1/reactions?limit=x", "", `"limit":`),
 		missing("GET", "/messages/none/reactions", ""),
-		{name: "query", method: "POST", path: "/messages/m1/reactions", body: `{"filter":{"user_id":"bob"},"sort":[{"field":"created_at","direction":1}],"limit":1}`, status: 201, has: []string{`{"reactions":[{"message_id":"m1","user_id":"bob"`, `"type":"like"`, `"next":"`}, hasNot: []string{"👍", `"prev":`}},
-		{name: "all", method: "POST", path: "/messages/m1/reactions", status: 201, has: []string{`"type":"like"`, "👍 +1"}, hasNot: []string{`"next":`}},
+		{name: "query", method: "POST", path: "/messages/m1/reactions", body: `{"filter":{"user_id":"bob"},"sort":[{"field":"created_at","direction":1}],"limit":1}`, status: 200, has: []string{`{"reactions":[{"message_id":"m1","user_id":"bob"`, `"type":"like"`, `"next":"`}, hasNot: []string{"👍", `"prev":`}},
+		{name: "all", method: "POST", path: "/messages/m1/reactions", status: 200, has: []string{`"type":"like"`, "👍 +1"}, hasNot: []string{`"next":`}},
 		bad("odd filter", "POST", "/messages/m1/reactions", `{"filter":{"score":"x"}}`, `"filter":`),
 		missing("POST", "/messages/none/reactions", `{}`),
 		bad("whose", "DELETE", like+"/like", "", `"user_id":`),
@@ -181,10 +181,10 @@ func TestFrozenChannel(t *testing.T) {
 				t.Errorf("%s: %s", s.path, a.body)
 			}
 		}
-		r.must(201, "POST", "/messages/m1", `{"message":{"text":"changed"}}`)
+		r.must(200, "POST", "/messages/m1", `{"message":{"text":"changed"}}`)
 		r.must(200, "PUT", "/messages/m1", `{"set":{"a":1}}`)
 		r.must(200, "DELETE", "/messages/m1", "")
-		r.must(201, "POST", "/messages/m1/undelete", `{"undeleted_by":"ann"}`)
+		r.must(200, "POST", "/messages/m1/undelete", `{"undeleted_by":"ann"}`)
 	})
 }
 
@@ -196,8 +196,8 @@ func TestMessageDialects(t *testing.T) {
 		a := r.must(201, "POST", general+"/message", `{"message":{"id":"m","text":"x","user_id":"ann","custom":{"k":1},"pinned":true,
 			"pin_expires":"2031-02-17T08:17:49.745857123Z"}}`)
 		r.must(201, "POST", "/messages/m/reaction", `{"reaction":{"type":"like","user_id":"bob","custom":{"tone":1}}}`)
-		r.must(201, "POST", "/messages/m", `{"message":{"text":"y","custom":{"k":2}}}`)
-		history := r.must(201, "POST", "/messages/history", `{"filter":{"message_id":"m"}}`)
+		r.must(200, "POST", "/messages/m", `{"message":{"text":"y","custom":{"k":2}}}`)
+		history := r.must(200, "POST", "/messages/history", `{"filter":{"message_id":"m"}}`)
 		if history.text("message_history", 0, "custom", "k") != "1" {
 			t.Error(history.body)
 		}
@@ -218,7 +218,7 @@ func TestMessageDialects(t *testing.T) {
 			t.Error(history.body)
 		}
 		for _, op := range []string{"$gte", "$eq"} {
-			h := r.must(201, "POST", "/messages/history", `{"filter":{"message_id":"m","message_updated_at":{"`+op+`":`+at+`}}}`)
+			h := r.must(200, "POST", "/messages/history", `{"filter":{"message_id":"m","message_updated_at":{"`+op+`":`+at+`}}}`)
 			if h.text("message_history", 0, "text") != "x" {
 				t.Error(h.body)
 			}
@@ -256,7 +256,7 @@ func TestMessagesOfAnotherApp(t *testing.T) {
 	bothDialects(t, nil, func(t *testing.T, r *rig) {
 		r.people()
 		r.must(201, "POST", general+"/message", `{"message":{"id":"p","text":"x","user_id":"ann"},"pending":true}`)
-		r.must(201, "POST", "/messages/m1", `{"message":{"text":"changed"}}`)
+		r.must(200, "POST", "/messages/m1", `{"message":{"text":"changed"}}`)
 		r.must(201, "POST", "/messages/m1/reaction", `{"reaction":{"type":"like","user_id":"bob"}}`)
 		for _, s := range []scenario{
 			{method: "GET", path: "/messages/m1"},
@@ -278,7 +278,7 @@ func TestMessagesOfAnotherApp(t *testing.T) {
 				t.Errorf("%s %s: %d %s", s.method, s.path, a.status, a.body)
 			}
 		}
-		if a := r.as(r.other, "POST", "/messages/history", `{"filter":{"message_id":"m1"}}`); a.status != 201 || len(a.get("message_history").([]any)) != 0 {
+		if a := r.as(r.other, "POST", "/messages/history", `{"filter":{"message_id":"m1"}}`); a.status != 200 || len(a.get("message_history").([]any)) != 0 {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 		for _, s := range []scenario{

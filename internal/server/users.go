@@ -16,11 +16,11 @@ func (s *Server) userOperations() []operation {
 			timeout: 2 * s.opts.RequestTimeout, handle: onUser(s.live.DeleteUser),
 		},
 		{
-			name: "DeactivateUser", method: "POST", path: "/users/{id}/deactivate", area: coreAPI, status: created,
+			name: "DeactivateUser", method: "POST", path: "/users/{id}/deactivate", area: coreAPI,
 			body: anyBody, timeout: 2 * s.opts.RequestTimeout, handle: onUser(s.live.DeactivateUser),
 		},
 		{
-			name: "ReactivateUser", method: "POST", path: "/users/{id}/reactivate", area: coreAPI, status: created,
+			name: "ReactivateUser", method: "POST", path: "/users/{id}/reactivate", area: coreAPI,
 			body: anyBody, timeout: 2 * s.opts.RequestTimeout, handle: onUser(s.live.ReactivateUser),
 		},
 		{
@@ -32,7 +32,7 @@ func (s *Server) userOperations() []operation {
 			body: jsonBody, handle: s.queued(plain(s.live.ReactivateUsers)),
 		},
 		{
-			name: "RestoreUsers", method: "POST", path: "/users/restore", area: coreAPI, status: created,
+			name: "RestoreUsers", method: "POST", path: "/users/restore", area: coreAPI,
 			body: jsonBody, handle: plain(s.live.RestoreUsers),
 		},
 		{
@@ -46,7 +46,7 @@ func (s *Server) userOperations() []operation {
 			body: jsonBody, handle: plain(s.live.BlockUser),
 		},
 		{
-			name: "UnblockUsers", method: "POST", path: "/users/unblock", area: coreAPI, status: created,
+			name: "UnblockUsers", method: "POST", path: "/users/unblock", area: coreAPI,
 			body: jsonBody, handle: plain(s.live.UnblockUser),
 		},
 	}
