@@ -80,9 +80,12 @@ func mustChange(r store.Reader, id string) (*found, chat.Message, error) {
 }
 
 // message is the message as it is stored.
-func (f *found) message() (chat.Message, error) {
-	m, err := wire.DecodeMessage(f.object, nil)
-	m.Type = f.row.Type // a deleted one does not show what it was
+func (f *found) message() (chat.Message, error) { return decodeStored(f.object, &f.row) }
+
+// decodeStored reads back a message that was rendered from its row.
+func decodeStored(object []byte, row *store.MessageRow) (chat.Message, error) {
+	m, err := wire.DecodeMessage(object, nil)
+	m.Type = row.Type // a deleted one does not show what it was
 	return m, err
 }
 

@@ -7,7 +7,6 @@ import (
 	"hansard/internal/chat"
 	"hansard/internal/render"
 	"hansard/internal/store"
-	"hansard/internal/wire"
 )
 
 // What one transaction does for a user who has many messages: other writers
@@ -67,7 +66,7 @@ func (w *userWalk) batch(tx store.Tx, at store.MessageRange) (ms []chat.Message,
 			if object, err = rr.Message(object[:0], row); err != nil {
 				return err
 			}
-			m, err := wire.DecodeMessage(object, nil)
+			m, err := decodeStored(object, row)
 			if err != nil {
 				return err
 			}

@@ -644,8 +644,12 @@ func (p *player) deleteMessage() {
 		p.call(taken, "DELETE", "/messages/"+id, nil)
 		msg.deleted, msg.updated = at, at
 	default:
-		p.call(taken, "POST", "/messages/"+id+"/undelete", object{"undeleted_by": msg.user.id})
-		msg.deleted, msg.updated, msg.deletedWithDeactivated = 0, at, false
+		who := p.userID()
+		ok := there(p.m.users[who])
+		p.call(ok, "POST", "/messages/"+id+"/undelete", object{"undeleted_by": who})
+		if ok {
+			msg.deleted, msg.updated, msg.deletedWithDeactivated = 0, at, false
+		}
 	}
 }
 

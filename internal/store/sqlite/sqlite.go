@@ -105,9 +105,10 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	}
 	// FULL makes each commit durable, also when the power fails. The cache is
 	// what random inserts into the indexes live from. What is deleted is written
-	// over: a hard delete must leave nothing in the file.
+	// over: a hard delete must leave nothing in the file. What a savepoint may
+	// have to undo is kept in memory: it is a few pages, and files are slow.
 	err = conn.Script(`PRAGMA synchronous = FULL; PRAGMA cache_size = -24576;
-		PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON;` + checkpointLive.pragma())
+		PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;` + checkpointLive.pragma())
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
