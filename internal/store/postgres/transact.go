@@ -1,0 +1,161 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"hansard/internal/store/postgres/thin"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// How transactions begin.
+const (
+	beginRead  = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`
+	beginWrite = `BEGIN ISOLATION LEVEL READ COMMITTED`
+)
+
+// maxTries is how often a transaction is run that runs into others.
+const maxTries = 10
+
+// errAgain makes a transaction run again: what it has read is not so any more.
+var errAgain = errors.New("the transaction ran into another one")
+
+// read runs fn in a transaction that only reads, as of one instant. It may run
+// fn again.
+func (s *Store) read(ctx context.Context, fn func(*thin.Conn) error) error {
+	return s.transact(ctx, beginRead, fn)
+}
+
+// write runs fn in a transaction, in which each statement sees what was
+// committed before it. When write returns nil, the transaction is durable. It
+// may run fn again, after undoing what fn did to the database.
+func (s *Store) write(ctx context.Context, fn func(*thin.Conn) error) error {
+	return s.transact(ctx, beginWrite, fn)
+}
+
+func (s *Store) transact(ctx context.Context, begin string, fn func(*thin.Conn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.open.Done()
+	began := time.Now()
+	for try := 1; ; try++ {
+		err := s.try(ctx, begin, fn)
+		if err == nil {
+			return nil
+		}
+		if cause := ctx.Err(); cause != nil {
+			return cause
+		}
+		var pause time.Duration
+		switch {
+		case errors.Is(err, thin.ErrUncertain):
+			return err
+		case collided(err):
+			if try == maxTries {
+				return fmt.Errorf("given up after %d tries: %w", try, err)
+			}
+		case unreachable(err):
+			if time.Since(began) > s.opts.Patience {
+				return err
+			}
+			pause = min(time.Duration(try)*50*time.Millisecond, time.Second)
+		default:
+			return err
+		}
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	if d == 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Store) try(ctx context.Context, begin string, fn func(*thin.Conn) error) error {
+	pc, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	defer pc.Release()
+	c := thin.Of(pc.Conn().PgConn())
+	defer c.Close(ctx)
+	c.Begin(ctx, begin)
+	if err := guarded(c, fn); err != nil {
+		if rerr := c.Rollback(); rerr != nil && !errors.Is(rerr, thin.ErrBroken) {
+			err = errors.Join(err, rerr)
+		}
+		return err
+	}
+	if err := c.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// guarded makes a panic of fn an error.
+func guarded(c *thin.Conn, fn func(*thin.Conn) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic in a transaction: %v", r)
+		}
+	}()
+	return fn(c)
+}
+
+// collided reports whether a transaction failed because of another one, and
+// will do if it is run again.
+func collided(err error) bool {
+	if errors.Is(err, errAgain) {
+		return true
+	}
+	switch codeOf(err) {
+	case "40001", // serialization_failure
+		"40P01", // deadlock_detected
+		"23505": // unique_violation: somebody else inserted it first
+		return true
+	}
+	return false
+}
+
+// unreachable reports whether a transaction failed because the database cannot
+// be reached, or goes down, or comes up just now. Nothing of it was committed.
+func unreachable(err error) bool {
+	var connect *pgconn.ConnectError
+	if errors.Is(err, thin.ErrBroken) || errors.As(err, &connect) {
+		return true
+	}
+	switch code := codeOf(err); code {
+	case "57P01", "57P02", "57P03", // shutting down, crashed, starting up
+		"25006", // read-only: a standby that has not been promoted yet
+		"53300": // too many connections
+		return true
+	default:
+		return len(code) == 5 && code[:2] == "08" // connection exceptions
+	}
+}
+
+func codeOf(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
