@@ -7,11 +7,14 @@ import (
 
 	"hansard/internal/chat"
 	"hansard/internal/store"
+	"hansard/internal/store/sqlite/lite"
+	"hansard/internal/store/sqlstore"
 )
 
 // snapshot is a reader that keeps its connection.
 type snapshot struct {
-	reader
+	*sqlstore.Reader
+	conn  *lite.Conn
 	store *Store
 	asOf  chat.Time
 
@@ -34,7 +37,7 @@ func (s *Store) Snapshot(ctx context.Context, app int64) (store.Snapshot, error)
 		return nil, err
 	}
 	s.log.pin(1)
-	return &snapshot{reader: reader{conn: c, app: app}, store: s, asOf: asOf}, nil
+	return &snapshot{Reader: sqlstore.NewReader(conn{c}, dialect, app), conn: c, store: s, asOf: asOf}, nil
 }
 
 func (s *snapshot) AsOf() chat.Time { return s.asOf }

@@ -19,6 +19,7 @@ import (
 	"hansard/internal/chat"
 	"hansard/internal/store"
 	"hansard/internal/store/sqlite/lite"
+	"hansard/internal/store/sqlstore"
 
 	"github.com/pressly/goose/v3"
 	driver "modernc.org/sqlite" // also what goose migrates with
@@ -340,7 +341,7 @@ func cmpErr(err, cause error) error {
 // View runs fn on a Reader of that app.
 func (s *Store) View(ctx context.Context, app int64, fn func(store.Reader) error) error {
 	return s.read(ctx, func(c *lite.Conn) error {
-		return fn(&reader{conn: c, app: app})
+		return fn(sqlstore.NewReader(conn{c}, dialect, app))
 	})
 }
 

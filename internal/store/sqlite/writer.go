@@ -8,6 +8,7 @@ import (
 
 	"hansard/internal/store"
 	"hansard/internal/store/sqlite/lite"
+	"hansard/internal/store/sqlstore"
 )
 
 // write is one caller's part of a transaction.
@@ -50,17 +51,17 @@ func (s *Store) write(ctx context.Context, fn func(*lite.Conn) error) error {
 func (s *Store) Update(ctx context.Context, app int64, fn func(store.Tx) error) error {
 	gone := false
 	err := s.write(ctx, func(c *lite.Conn) error {
-		t := newTx(c, app)
+		t := sqlstore.NewTx(conn{c}, dialect, app)
 		if err := fn(t); err != nil {
 			return err
 		}
-		s.bulk = s.bulk || t.bulk
-		if gone = t.erased; gone {
+		s.bulk = s.bulk || t.Bulk()
+		if gone = t.Erased(); gone {
 			if err := erased(c); err != nil {
 				return err
 			}
 		}
-		return t.flush()
+		return t.Flush()
 	})
 	if err == nil && gone {
 		s.scrubber.begin()

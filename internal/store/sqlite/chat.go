@@ -1,0 +1,70 @@
+package sqlite
+
+import (
+	"hansard/internal/store"
+	"hansard/internal/store/sqlite/lite"
+	"hansard/internal/store/sqlstore"
+)
+
+// dialect is what is special about SQLite here: one writer, and a planner that
+// is told which way to go.
+var dialect = sqlstore.Dialect{Hints: true}
+
+// conn is a connection as package sqlstore sees it.
+type conn struct{ *lite.Conn }
+
+var (
+	_ sqlstore.Conn            = conn{}
+	_ sqlstore.MessageReader   = conn{}
+	_ sqlstore.MessageInserter = conn{}
+)
+
+func (c conn) Exec(sql string, args ...any) (int64, error) {
+	if err := c.Conn.Exec(sql, args...); err != nil {
+		return 0, err
+	}
+	return int64(c.Changes()), nil
+}
+
+func (c conn) Query(sql string, args []any, row func(sqlstore.Row) error) error {
+	return c.Conn.Query(sql, args, func(s *lite.Stmt) error { return row(s) })
+}
+
+// QueryMessages reads messages where SQLite keeps them.
+func (c conn) QueryMessages(sql string, args []any, fn func(*store.MessageRow) error) error {
+	var row store.MessageRow
+	return c.Conn.Query(sql, args, func(s *lite.Stmt) error {
+		sqlstore.ScanMessage(s, &row)
+		return fn(&row)
+	})
+}
+
+// InsertMessage binds the columns of a message one by one, without boxing them.
+func (c conn) InsertMessage(sql string, m *sqlstore.MessageRecord) (bool, error) {
+	s, err := c.Stmt(sql)
+	if err != nil {
+		return false, err
+	}
+	s.BindInt(1, m.App)
+	s.BindInt(2, m.Channel)
+	s.BindInt(3, int64(m.CreatedAt))
+	s.BindText(4, m.ID)
+	s.BindInt(5, m.User)
+	s.BindInt(6, m.Kind)
+	s.BindInt(7, int64(m.DeletedAt))
+	bindOptional(s, 8, m.Parent)
+	bindOptional(s, 9, m.Quoted)
+	s.BindBytes(10, m.Body)
+	s.BindBytes(11, m.Pin)
+	_, err = s.Step()
+	s.Release()
+	return err == nil && c.Changes() == 1, err
+}
+
+func bindOptional(s *lite.Stmt, i int, v string) {
+	if v == "" {
+		s.BindNull(i)
+	} else {
+		s.BindText(i, v)
+	}
+}

@@ -1,0 +1,441 @@
+package sqlstore
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"hansard/internal/chat"
+	"hansard/internal/store"
+	"hansard/internal/wire"
+)
+
+const insertMessage = `INSERT INTO messages (app, channel, created_at, id, "user", kind, deleted_at, parent, quoted, body, pin)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`
+
+// PutMessage writes a message as one that was sent, or changed, just now: a new
+// one makes the channel's other members have one more unread.
+func (t *Tx) PutMessage(m *chat.Message) error {
+	c, err := t.channelByCID(m.CID)
+	if err != nil {
+		return err
+	}
+	was, err := t.unreadable(m.ID)
+	if err != nil {
+		return err
+	}
+	isNew, err := t.putMessage(m, false)
+	if err != nil {
+		return err
+	}
+	if isNew {
+		// Replies may have been there before it.
+		n, err := t.conn.Exec(`DELETE FROM orphans WHERE app = $1 AND parent = $2`, t.app, m.ID)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			t.threads[m.ID] = struct{}{}
+		}
+	}
+	switch now := m.DeletedAt == 0 && !m.Silent; {
+	case isNew && now:
+		c.sequence, c.dirty = c.sequence+1, true
+		// Not for the author, whose own message is not unread.
+		return t.exec(`UPDATE reads SET sequence = sequence + 1 WHERE app = $1 AND channel = $2 AND "user" = $3`,
+			t.app, c.key, t.keys.User)
+	case !isNew && was && !now:
+		return t.shiftUnread(c, m.CreatedAt, t.keys.User, -1)
+	case !isNew && !was && now:
+		return t.shiftUnread(c, m.CreatedAt, t.keys.User, 1)
+	}
+	return nil
+}
+
+// unreadable reports whether a message is there to be read by others: one that
+// is neither deleted nor silent. Its channel is locked from now on.
+func (t *Tx) unreadable(id string) (is bool, err error) {
+	for {
+		var channel int64
+		err := t.conn.Query(`SELECT channel, deleted_at = 0 AND kind & 4 = 0 FROM messages WHERE app = $1 AND id = $2`, []any{t.app, id},
+			func(s Row) error {
+				channel, is = s.Int(0), s.Bool(1)
+				return nil
+			})
+		if err != nil || channel == 0 || t.isLocked(channel) {
+			return is, err
+		}
+		if err := t.lockKey(channel); err != nil {
+			return false, err
+		}
+		is = false
+	}
+}
+
+// shiftUnread changes the unread counts of those who have not read up to a
+// message of somebody else.
+func (t *Tx) shiftUnread(c *channelState, createdAt chat.Time, author int64, by int) error {
+	if createdAt < c.truncatedAt {
+		return nil
+	}
+	return t.exec(`UPDATE reads SET unread = CASE WHEN unread + $5 - sequence + $6 > 0 THEN unread + $5 - sequence + $6 ELSE 0 END,
+		sequence = $5 WHERE app = $1 AND channel = $2 AND last_read < $3 AND "user" != $4 AND unread >= 0`,
+		t.app, c.key, createdAt, author, c.sequence, by)
+}
+
+// bulkFrom is from how many messages on a batch is one of a bulk load.
+const bulkFrom = 500
+
+func (t *Tx) InsertMessages(ms []chat.Message, keep bool) (int, error) {
+	if err := t.lockChannels(ms); err != nil {
+		return 0, err
+	}
+	if err := t.findOrphans(); err != nil {
+		return 0, err
+	}
+	t.bulk = t.bulk || len(ms) >= bulkFrom
+	n := 0
+	if _, ok := t.conn.(Pipeline); ok {
+		err := inChunks(ms, func(part []chat.Message) error {
+			news, err := t.putMessages(part, keep)
+			n += news
+			return err
+		})
+		return n, err
+	}
+	for i := range ms {
+		isNew, err := t.putMessage(&ms[i], keep)
+		if err != nil {
+			return n, fmt.Errorf("message %s: %w", ms[i].ID, err)
+		}
+		if isNew {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// lockChannels locks the channels of messages, all in one order.
+func (t *Tx) lockChannels(ms []chat.Message) error {
+	if !t.dialect.Shared {
+		return nil
+	}
+	cids := map[string]struct{}{}
+	for i := range ms {
+		cids[ms[i].CID] = struct{}{}
+	}
+	for _, cid := range inOrder(cids) {
+		if _, err := t.channelByCID(cid); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Tx) findOrphans() error {
+	return t.conn.Query(`SELECT 1 FROM orphans WHERE app = $1 LIMIT 1`, []any{t.app}, func(Row) error {
+		t.orphans = true
+		return nil
+	})
+}
+
+func (t *Tx) resolve(m *chat.Message) (err error) {
+	if t.keys.User, err = t.user(m.UserID); err != nil {
+		return err
+	}
+	t.keys.Mentioned = t.keys.Mentioned[:0]
+	for _, id := range m.MentionedUsers {
+		key, err := t.user(id)
+		if err != nil {
+			return err
+		}
+		t.keys.Mentioned = append(t.keys.Mentioned, key)
+	}
+	t.keys.Restricted = t.keys.Restricted[:0]
+	for _, id := range m.RestrictedVisibility {
+		key, err := t.user(id)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		t.keys.Restricted = append(t.keys.Restricted, key)
+	}
+	t.keys.PinnedBy, err = t.user(m.PinnedBy)
+	return err
+}
+
+// record makes the row of a message. Its body is valid until the next call.
+func (t *Tx) record(m *chat.Message, c *channelState) (MessageRecord, error) {
+	if err := t.resolve(m); err != nil {
+		return MessageRecord{}, err
+	}
+	var pin []byte
+	if m.Pinned {
+		t.b.Reset()
+		wire.BuildPin(&t.b, m, &t.keys)
+		pin = slices.Clone(t.b.Bytes())
+	}
+	t.b.Reset()
+	wire.BuildMessage(&t.b, m, &t.keys)
+	return MessageRecord{
+		App: t.app, Channel: c.key, CreatedAt: m.CreatedAt, ID: m.ID, User: t.keys.User, Kind: kindOf(m), DeletedAt: m.DeletedAt,
+		Parent: m.ParentID, Quoted: m.QuotedMessageID, Body: t.b.Bytes(), Pin: pin,
+	}, nil
+}
+
+// args are the parameters of the statement that inserts the row.
+func (r *MessageRecord) args(into []any) []any {
+	return append(into, r.App, r.Channel, r.CreatedAt, r.ID, r.User, r.Kind, r.DeletedAt, null(r.Parent), null(r.Quoted), r.Body, r.Pin)
+}
+
+func (t *Tx) putMessage(m *chat.Message, keep bool) (isNew bool, err error) {
+	c, err := t.channelByCID(m.CID)
+	if err != nil {
+		return false, err
+	}
+	r, err := t.record(m, c)
+	if err != nil {
+		return false, err
+	}
+	if in, ok := t.conn.(MessageInserter); ok {
+		isNew, err = in.InsertMessage(insertMessage, &r)
+	} else {
+		var n int64
+		n, err = t.conn.Exec(insertMessage, r.args(nil)...)
+		isNew = n == 1
+	}
+	if err != nil {
+		return false, err
+	}
+	var replies []*MessageRecord
+	if err := t.account(&r, c, isNew, keep, &replies); err != nil {
+		return false, err
+	}
+	return isNew, t.insertReplies(&replies)
+}
+
+// putMessages is putMessage for a few at once.
+func (t *Tx) putMessages(ms []chat.Message, keep bool) (n int, err error) {
+	records := make([]MessageRecord, len(ms))
+	isNew := make([]bool, len(ms))
+	for i := range ms {
+		c, err := t.channelByCID(ms[i].CID)
+		if err == nil {
+			records[i], err = t.record(&ms[i], c)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("message %s: %w", ms[i].ID, err)
+		}
+		records[i].Body = slices.Clone(records[i].Body)
+	}
+	var args []any
+	err = t.many(insertMessage, len(records), func(i int) []any {
+		args = records[i].args(args[:0])
+		return args
+	}, func(i int, changed int64) { isNew[i] = changed == 1 })
+	if err != nil {
+		return 0, err
+	}
+	var replies []*MessageRecord
+	for i := range records {
+		r := &records[i]
+		if err := t.account(r, t.byKey[r.Channel], isNew[i], keep, &replies); err != nil {
+			return n, fmt.Errorf("message %s: %w", r.ID, err)
+		}
+		if isNew[i] {
+			n++
+		}
+	}
+	return n, t.insertReplies(&replies)
+}
+
+// account does what follows from an insert: it replaces the message that was
+// there, and keeps counts and threads in step. A reply is added to those that
+// are to be inserted.
+func (t *Tx) account(r *MessageRecord, c *channelState, isNew, keep bool, replies *[]*MessageRecord) error {
+	switch {
+	case isNew:
+		c.total++
+	case keep:
+		return nil
+	default:
+		// What is there may be a reply from before, which must be found.
+		if err := t.insertReplies(replies); err != nil {
+			return err
+		}
+		if err := t.replaceMessage(r, c); err != nil {
+			return err
+		}
+	}
+	c.dirty = true
+	if live(c, r.CreatedAt, r.DeletedAt) {
+		c.messages++
+	}
+	if r.CreatedAt >= c.truncatedAt {
+		c.lastMessageAt = max(c.lastMessageAt, r.CreatedAt)
+	}
+	if r.Parent != "" {
+		t.threads[r.Parent] = struct{}{}
+		*replies = append(*replies, r)
+	}
+	if t.orphans {
+		t.threads[r.ID] = struct{}{}
+	}
+	return nil
+}
+
+func (t *Tx) insertReplies(replies *[]*MessageRecord) error {
+	list := *replies
+	*replies = list[:0]
+	return t.many(`INSERT INTO replies (app, parent, created_at, id, "user", deleted_at) VALUES ($1, $2, $3, $4, $5, $6)`, len(list),
+		func(i int) []any {
+			r := list[i]
+			return []any{t.app, r.Parent, r.CreatedAt, r.ID, r.User, r.DeletedAt}
+		}, nil)
+}
+
+// live reports whether a message counts as one of its channel.
+func live(c *channelState, createdAt, deletedAt chat.Time) bool {
+	return deletedAt == 0 && createdAt >= c.truncatedAt
+}
+
+// replaceMessage writes r over the message with its id, which may lie in
+// another place. Reactions and thread stay with it. The caller counts r.
+func (t *Tx) replaceMessage(r *MessageRecord, c *channelState) error {
+	var channel int64
+	var createdAt, deletedAt chat.Time
+	var parent string
+	for locked := false; !locked; {
+		err := t.one("message "+r.ID, `SELECT channel, created_at, deleted_at, parent FROM messages WHERE app = $1 AND id = $2`,
+			[]any{t.app, r.ID}, func(s Row) {
+				channel, createdAt, deletedAt, parent = s.Int(0), s.Time(1), s.Time(2), s.Text(3)
+			})
+		if err != nil {
+			return err
+		}
+		if locked = t.isLocked(channel); !locked {
+			if err := t.lockKey(channel); err != nil {
+				return err
+			}
+		}
+	}
+	old := c
+	if channel != c.key {
+		var err error
+		if old, err = t.channelByKey(channel); err != nil {
+			return err
+		}
+		old.total--
+		c.total++
+	}
+	old.dirty = true
+	if live(old, createdAt, deletedAt) {
+		old.messages--
+	}
+	moved := channel != c.key || createdAt != r.CreatedAt
+	if parent != "" {
+		t.threads[parent] = struct{}{}
+		if err := t.exec(deleteReply, t.app, parent, createdAt, r.ID); err != nil {
+			return err
+		}
+	}
+	err := t.exec(`UPDATE messages SET channel = $2, created_at = $3, "user" = $5, kind = $6, deleted_at = $7, parent = $8,
+		quoted = $9, body = $10, pin = $11 WHERE app = $1 AND id = $4`, r.args(nil)...)
+	if err != nil || !moved || createdAt < old.lastMessageAt {
+		return err
+	}
+	return t.findLast(old)
+}
+
+// thread is what a message shows of its replies.
+type thread struct {
+	participants []int64
+	seen         map[int64]struct{}
+	replies      int
+	deleted      int
+}
+
+func (th *thread) add(user int64, deleted bool) {
+	if deleted {
+		th.deleted++
+		return
+	}
+	th.replies++
+	if _, ok := th.seen[user]; !ok {
+		if th.seen == nil {
+			th.seen = map[int64]struct{}{}
+		}
+		th.seen[user] = struct{}{}
+		th.participants = append(th.participants, user)
+	}
+}
+
+// writeThreads writes what messages show of their replies, from the replies.
+func (t *Tx) writeThreads(parents []string) error {
+	if t.dialect.Shared {
+		// A parent may be in another channel, if it was imported so.
+		if _, err := t.lockMessages(parents); err != nil {
+			return err
+		}
+	}
+	threads := make([]thread, len(parents))
+	err := t.manyRows(`SELECT "user", deleted_at FROM replies WHERE app = $1 AND parent = $2 ORDER BY created_at, id`, len(parents),
+		func(i int) []any { return []any{t.app, parents[i]} },
+		func(i int, s Row) { threads[i].add(s.Int(0), s.Bool(1)) })
+	if err != nil {
+		return err
+	}
+	var missing, settled []string
+	err = t.many(`UPDATE messages SET thread = $3 WHERE app = $1 AND id = $2`, len(parents), func(i int) []any {
+		th := &threads[i]
+		var stored []byte
+		if th.replies+th.deleted > 0 {
+			t.b.Reset()
+			wire.BuildThread(&t.b, th.participants, th.replies, th.deleted)
+			stored = t.b.Bytes()
+		}
+		return []any{t.app, parents[i], stored}
+	}, func(i int, changed int64) {
+		switch th := &threads[i]; {
+		case th.replies+th.deleted > 0 && changed == 0:
+			missing = append(missing, parents[i])
+		case th.replies+th.deleted == 0 || t.orphans:
+			settled = append(settled, parents[i])
+		}
+	})
+	if err != nil {
+		return err
+	}
+	t.orphans = t.orphans || len(missing) > 0
+	err = t.many(`INSERT INTO orphans (app, parent) VALUES ($1, $2) ON CONFLICT DO NOTHING`, len(missing),
+		func(i int) []any { return []any{t.app, missing[i]} }, nil)
+	if err != nil {
+		return err
+	}
+	return t.many(`DELETE FROM orphans WHERE app = $1 AND parent = $2`, len(settled),
+		func(i int) []any { return []any{t.app, settled[i]} }, nil)
+}
+
+// lockMessages locks the channels that messages are in, and says which of them
+// are there.
+func (t *Tx) lockMessages(ids []string) (there []bool, err error) {
+	for {
+		there = make([]bool, len(ids))
+		open := map[int64]struct{}{}
+		err := t.manyRows(`SELECT channel FROM messages WHERE app = $1 AND id = $2`, len(ids),
+			func(i int) []any { return []any{t.app, ids[i]} },
+			func(i int, s Row) {
+				there[i] = true
+				if channel := s.Int(0); !t.isLocked(channel) {
+					open[channel] = struct{}{}
+				}
+			})
+		if err != nil || len(open) == 0 {
+			return there, err
+		}
+		for _, channel := range inOrder(open) {
+			if err := t.lockKey(channel); err != nil {
+				return nil, err
+			}
+		}
+	}
+}

@@ -1,0 +1,345 @@
+package sqlstore
+
+import (
+	"slices"
+	"strconv"
+
+	"hansard/internal/chat"
+	"hansard/internal/store"
+)
+
+// Reader reads the data of one app on a connection that holds one instant.
+type Reader struct {
+	conn    Conn
+	app     int64
+	dialect Dialect
+}
+
+// NewReader returns a Reader on a connection.
+func NewReader(c Conn, d Dialect, app int64) *Reader { return &Reader{conn: c, dialect: d, app: app} }
+
+func (r *Reader) one(what, sql string, args []any, row func(Row)) error {
+	return one(r.conn, what, sql, args, row)
+}
+
+func (r *Reader) UserKey(id string) (key int64, err error) {
+	err = r.one("user "+id, `SELECT key FROM users WHERE app = $1 AND id = $2`, []any{r.app, id},
+		func(s Row) { key = s.Int(0) })
+	return key, err
+}
+
+func (r *Reader) UserByKey(key int64) (id string, object []byte, err error) {
+	err = r.one("user", `SELECT id, body FROM users WHERE key = $1 AND app = $2`, []any{key, r.app},
+		func(s Row) { id, object = s.Text(0), s.Copy(1) })
+	return id, object, err
+}
+
+func (r *Reader) Users(fn func(key int64, id string, object []byte) error) error {
+	return r.conn.Query(`SELECT key, id, body FROM users WHERE app = $1 ORDER BY id`, []any{r.app},
+		func(s Row) error { return fn(s.Int(0), s.Text(1), s.Bytes(2)) })
+}
+
+const channelColumns = `key, type, id, created_by, created_at, updated_at, deleted_at, truncated_at, truncated_by,
+	last_message_at, frozen, disabled, team, cooldown, custom, member_count, message_count, total_messages,
+	coalesce((SELECT u.id FROM users u WHERE u.key = channels.created_by AND u.app = channels.app), ''),
+	coalesce((SELECT u.id FROM users u WHERE u.key = channels.truncated_by AND u.app = channels.app), ''), sequence`
+
+func scanChannel(s Row) (row store.ChannelRow, sequence int64, err error) {
+	row = store.ChannelRow{
+		Key: s.Int(0),
+		Channel: chat.Channel{
+			Type: s.Text(1), ID: s.Text(2),
+			CreatedAt: s.Time(4), UpdatedAt: s.Time(5), DeletedAt: s.Time(6), TruncatedAt: s.Time(7),
+			LastMessageAt: s.Time(9), Frozen: s.Bool(10), Disabled: s.Bool(11), Team: s.Text(12), Cooldown: int(s.Int(13)),
+			CreatedBy: s.Text(18), TruncatedBy: s.Text(19),
+		},
+		CreatedBy: s.Int(3), TruncatedBy: s.Int(8),
+		MemberCount: int(s.Int(15)), MessageCount: int(s.Int(16)), TotalMessages: int(s.Int(17)),
+	}
+	row.Channel.Custom, err = parseCustom(s.Bytes(14))
+	return row, s.Int(20), err
+}
+
+const (
+	channelByCID = `SELECT ` + channelColumns + ` FROM channels WHERE app = $1 AND cid = $2`
+	channelByKey = `SELECT ` + channelColumns + ` FROM channels WHERE app = $1 AND key = $2`
+)
+
+func (r *Reader) Channel(cid string) (row store.ChannelRow, err error) {
+	row, _, err = r.channel("channel "+cid, channelByCID, cid)
+	return row, err
+}
+
+func (r *Reader) channel(what, sql string, arg any) (row store.ChannelRow, sequence int64, err error) {
+	var serr error
+	err = r.one(what, sql, []any{r.app, arg}, func(s Row) { row, sequence, serr = scanChannel(s) })
+	if err == nil {
+		err = serr
+	}
+	return row, sequence, err
+}
+
+func (r *Reader) Channels(after string, fn func(*store.ChannelRow) error) error {
+	return r.conn.Query(`SELECT `+channelColumns+` FROM channels WHERE app = $1 AND cid > $2 ORDER BY cid`, []any{r.app, after},
+		func(s Row) error {
+			row, _, err := scanChannel(s)
+			if err != nil {
+				return err
+			}
+			return fn(&row)
+		})
+}
+
+func (r *Reader) ChannelsOf(user int64, fn func(*store.ChannelRow) error) error {
+	return r.conn.Query(`SELECT `+channelColumns+` FROM channels
+		WHERE app = $1 AND key IN (SELECT channel FROM members WHERE app = $1 AND "user" = $2) ORDER BY cid`, []any{r.app, user},
+		func(s Row) error {
+			row, _, err := scanChannel(s)
+			if err != nil {
+				return err
+			}
+			return fn(&row)
+		})
+}
+
+func (r *Reader) Members(channel int64, fn func(*store.MemberRow) error) error {
+	var row store.MemberRow
+	return r.conn.Query(`SELECT m."user", m.body FROM members m JOIN users u ON u.app = m.app AND u.key = m."user"
+		WHERE m.app = $1 AND m.channel = $2 ORDER BY m.created_at, u.id`, []any{r.app, channel},
+		func(s Row) error {
+			row = store.MemberRow{User: s.Int(0), Body: s.Bytes(1)}
+			return fn(&row)
+		})
+}
+
+func (r *Reader) Member(channel, user int64) (row store.MemberRow, err error) {
+	err = r.one("member", `SELECT "user", body FROM members WHERE app = $1 AND channel = $2 AND "user" = $3`,
+		[]any{r.app, channel, user},
+		func(s Row) { row = store.MemberRow{User: s.Int(0), Body: s.Copy(1)} })
+	return row, err
+}
+
+const selectReads = `SELECT r."user", u.id, r.last_read, r.last_message_id, CASE WHEN r.unread > 0 THEN r.unread ELSE 0 END + c.sequence - r.sequence
+	FROM reads r JOIN users u ON u.app = r.app AND u.key = r."user" JOIN channels c ON c.app = r.app AND c.key = r.channel WHERE r.app = $1 AND r.channel = $2`
+
+func scanRead(s Row) store.ReadRow {
+	return store.ReadRow{User: s.Int(0), Read: chat.Read{
+		UserID: s.Text(1), LastRead: s.Time(2), LastReadMessageID: s.Text(3), Unread: int(s.Int(4)),
+	}}
+}
+
+func (r *Reader) Reads(channel int64, fn func(*store.ReadRow) error) error {
+	var row store.ReadRow
+	return r.conn.Query(selectReads+` ORDER BY u.id`, []any{r.app, channel}, func(s Row) error {
+		row = scanRead(s)
+		return fn(&row)
+	})
+}
+
+func (r *Reader) Read(channel, user int64) (row store.ReadRow, err error) {
+	err = r.one("read state", selectReads+` AND r."user" = $3`, []any{r.app, channel, user},
+		func(s Row) { row = scanRead(s) })
+	return row, err
+}
+
+const messageColumns = `m.channel, m.created_at, m.id, m."user", m.kind, m.deleted_at, m.quoted, m.body, m.reactions, m.thread, m.pin,
+	m.parent IS NOT NULL`
+
+// The column kind: what a message is, and flags.
+var kinds = [...]string{chat.Regular, chat.Reply, chat.System}
+
+const (
+	kindMask   = 3
+	kindSilent = 4
+	kindShown  = 8 // a reply that its channel shows
+)
+
+func kindOf(m *chat.Message) int64 {
+	kind := int64(max(slices.Index(kinds[:], m.Type), 0))
+	if m.Silent {
+		kind |= kindSilent
+	}
+	if m.ParentID != "" && m.ShowInChannel {
+		kind |= kindShown
+	}
+	return kind
+}
+
+// ScanMessage reads a row of a statement for messages, and leaves its bytes
+// where they are. S is a parameter so that an engine's own rows are read without
+// a detour.
+func ScanMessage[S Row](s S, row *store.MessageRow) {
+	row.Channel = s.Int(0)
+	row.CreatedAt = s.Time(1)
+	row.ID = s.Bytes(2)
+	row.User = s.Int(3)
+	kind := s.Int(4)
+	row.Type = kinds[uint(kind&kindMask)%uint(len(kinds))]
+	row.Silent = kind&kindSilent != 0
+	row.InThread = kind&kindShown == 0 && s.Bool(11)
+	row.DeletedAt = s.Time(5)
+	row.QuotedID = s.Bytes(6)
+	row.Body = s.Bytes(7)
+	row.Reactions = s.Bytes(8)
+	row.Thread = s.Bytes(9)
+	row.Pin = s.Bytes(10)
+}
+
+func copyMessage(s Row) store.MessageRow {
+	var row store.MessageRow
+	ScanMessage(s, &row)
+	for _, b := range []*[]byte{&row.ID, &row.QuotedID, &row.Body, &row.Reactions, &row.Thread, &row.Pin} {
+		if *b != nil {
+			*b = append([]byte(nil), *b...)
+		}
+	}
+	return row
+}
+
+func (r *Reader) Message(id string) (row store.MessageRow, err error) {
+	err = r.one("message "+id, `SELECT `+messageColumns+` FROM messages m WHERE app = $1 AND id = $2`, []any{r.app, id},
+		func(s Row) { row = copyMessage(s) })
+	return row, err
+}
+
+func (r *Reader) Messages(q store.MessageRange, fn func(*store.MessageRow) error) error {
+	sql, args := inRange(`SELECT `+messageColumns+` FROM messages m WHERE m.app = $1 AND m.channel = $2`, []any{r.app, q.Channel}, "m", &q)
+	return r.messages(sql, args, fn)
+}
+
+func (r *Reader) Replies(parent string, q store.MessageRange, fn func(*store.MessageRow) error) error {
+	sql, args := inRange(`SELECT `+messageColumns+` FROM replies r JOIN messages m ON m.app = r.app AND m.id = r.id
+		WHERE r.app = $1 AND r.parent = $2`, []any{r.app, parent}, "r", &q)
+	return r.messages(sql, args, fn)
+}
+
+// inRange narrows a query down to a range of a table whose key is created_at
+// and id. Only what is given becomes part of the text, so that each bound is
+// one that the key can be searched by.
+func inRange(sql string, args []any, table string, q *store.MessageRange) (string, []any) {
+	arg := func(v any) string {
+		args = append(args, v)
+		return "$" + strconv.Itoa(len(args))
+	}
+	key := "(" + table + ".created_at, " + table + ".id)"
+	switch {
+	case q.AfterID != "" && q.AfterTime >= q.Since:
+		sql += ` AND ` + key + ` > (` + arg(q.AfterTime) + `, ` + arg(q.AfterID) + `)`
+	default:
+		sql += ` AND ` + table + `.created_at >= ` + arg(q.Since)
+	}
+	switch {
+	case q.BeforeID != "" && (q.Until == 0 || q.BeforeTime < q.Until):
+		sql += ` AND ` + key + ` < (` + arg(q.BeforeTime) + `, ` + arg(q.BeforeID) + `)`
+	case q.Until != 0:
+		sql += ` AND ` + table + `.created_at < ` + arg(q.Until)
+	}
+	if q.Newest {
+		return sql + ` ORDER BY ` + table + `.created_at DESC, ` + table + `.id DESC`, args
+	}
+	return sql + ` ORDER BY ` + table + `.created_at, ` + table + `.id`, args
+}
+
+func (r *Reader) Pinned(channel int64, fn func(*store.MessageRow) error) error {
+	return r.messages(`SELECT `+messageColumns+` FROM messages m`+r.by("messages_pinned")+`
+		WHERE m.app = $1 AND m.channel = $2 AND m.pin IS NOT NULL ORDER BY m.created_at DESC, m.id DESC`, []any{r.app, channel}, fn)
+}
+
+func (r *Reader) messages(sql string, args []any, fn func(*store.MessageRow) error) error {
+	if c, ok := r.conn.(MessageReader); ok {
+		return c.QueryMessages(sql, args, fn)
+	}
+	var row store.MessageRow
+	return r.conn.Query(sql, args, func(s Row) error {
+		ScanMessage(s, &row)
+		return fn(&row)
+	})
+}
+
+// by names the index that a statement is to go by, where the engine must be
+// told.
+func (r *Reader) by(index string) string {
+	if !r.dialect.Hints {
+		return ""
+	}
+	return ` INDEXED BY ` + index
+}
+
+func (r *Reader) UserMessages(user int64, fn func(*store.MessageRow) error) error {
+	return r.messages(`SELECT `+messageColumns+` FROM messages m`+r.by("messages_by_user")+`
+		WHERE m.app = $1 AND m."user" = $2 ORDER BY m.created_at, m.id`, []any{r.app, user}, fn)
+}
+
+func (r *Reader) UserMessagesIn(user int64, q store.MessageRange, fn func(*store.MessageRow) error) error {
+	sql, args := inRange(`SELECT `+messageColumns+` FROM messages m`+r.by("messages_by_user")+`
+		WHERE m.app = $1 AND m."user" = $2`, []any{r.app, user}, "m", &q)
+	return r.messages(sql, args, fn)
+}
+
+func (r *Reader) CountUserMessages(user int64) (n int, err error) {
+	err = r.conn.Query(`SELECT count(*) FROM messages`+r.by("messages_by_user")+` WHERE app = $1 AND "user" = $2`,
+		[]any{r.app, user}, func(s Row) error {
+			n = int(s.Int(0))
+			return nil
+		})
+	return n, err
+}
+
+const reactionColumns = `r.message, r."user", r.created_at, r.type, r.body`
+
+func scanReaction(s Row, row *store.ReactionRow) {
+	*row = store.ReactionRow{MessageID: s.Text(0), User: s.Int(1), CreatedAt: s.Time(2), Type: s.Text(3), Body: s.Bytes(4)}
+}
+
+func (r *Reader) Reactions(message string, fn func(*store.ReactionRow) error) error {
+	var row store.ReactionRow
+	return r.conn.Query(`SELECT `+reactionColumns+` FROM reactions r JOIN users u ON u.app = r.app AND u.key = r."user"
+		WHERE r.app = $1 AND r.message = $2 ORDER BY r.created_at DESC, u.id, r.type`, []any{r.app, message},
+		func(s Row) error {
+			scanReaction(s, &row)
+			return fn(&row)
+		})
+}
+
+func (r *Reader) UserReactions(user int64, fn func(*store.ReactionRow) error) error {
+	var row store.ReactionRow
+	return r.conn.Query(`SELECT `+reactionColumns+` FROM reactions r
+		WHERE r.app = $1 AND r."user" = $2 ORDER BY r.created_at, r.message, r.type`, []any{r.app, user},
+		func(s Row) error {
+			scanReaction(s, &row)
+			return fn(&row)
+		})
+}
+
+const callColumns = `c.cid, c.created_at, c.body, c.details`
+
+func scanCall(s Row, row *store.CallRow) {
+	*row = store.CallRow{CID: s.Text(0), CreatedAt: s.Time(1), Body: s.Bytes(2), Details: s.Bytes(3)}
+}
+
+func (r *Reader) Call(cid string) (row store.CallRow, err error) {
+	err = r.one("call "+cid, `SELECT `+callColumns+` FROM calls c WHERE app = $1 AND cid = $2`, []any{r.app, cid},
+		func(s Row) {
+			scanCall(s, &row)
+			row.Body, row.Details = s.Copy(2), s.Copy(3)
+		})
+	return row, err
+}
+
+func (r *Reader) UserCalls(user int64, fn func(*store.CallRow) error) error {
+	var row store.CallRow
+	return r.conn.Query(`SELECT `+callColumns+` FROM call_users cu JOIN calls c ON c.app = cu.app AND c.key = cu.call
+		WHERE cu.app = $1 AND cu."user" = $2 ORDER BY c.created_at, c.cid`, []any{r.app, user},
+		func(s Row) error {
+			scanCall(s, &row)
+			return fn(&row)
+		})
+}
+
+func (r *Reader) Calls(fn func(*store.CallRow) error) error {
+	var row store.CallRow
+	return r.conn.Query(`SELECT `+callColumns+` FROM calls c WHERE app = $1 ORDER BY cid`, []any{r.app}, func(s Row) error {
+		scanCall(s, &row)
+		return fn(&row)
+	})
+}

@@ -1,0 +1,199 @@
+package sqlstore
+
+import (
+	"cmp"
+	"hash/maphash"
+	"maps"
+	"slices"
+
+	"hansard/internal/body"
+	"hansard/internal/chat"
+	"hansard/internal/store"
+	"hansard/internal/wire"
+)
+
+// Tx writes the data of one app. What many rows of a batch share (user keys,
+// channels, threads, reaction summaries) is looked up once and written back by
+// Flush, when the caller is done.
+type Tx struct {
+	Reader
+	users    map[string]int64
+	channels map[string]*channelState
+	byKey    map[int64]*channelState
+	threads  map[string]struct{} // parents whose thread must be written again
+	reacted  map[string]struct{} // messages whose reactions must be written again
+	orphans  bool                // some reply waits for its parent
+	bulk     bool                // this is a batch of a bulk load
+	erased   bool                // something was deleted for good
+	b        body.Builder
+	keys     wire.MessageKeys
+
+	// Of shared databases alone:
+	locked map[int64]struct{} // channels whose rows are locked
+	seen   map[string]uint64  // what was read and is not locked, by hash; see note
+	seed   maphash.Seed
+}
+
+// channelState is a channel as this transaction has changed it.
+type channelState struct {
+	key           int64
+	truncatedAt   chat.Time
+	lastMessageAt chat.Time
+	sequence      int64
+	members       int64 // changes of the counts
+	messages      int64
+	total         int64
+	dirty         bool
+}
+
+// NewTx returns a Tx on a connection that is in a transaction. Flush must be
+// called before the commit.
+func NewTx(c Conn, d Dialect, app int64) *Tx {
+	t := &Tx{
+		Reader:   Reader{conn: c, dialect: d, app: app},
+		users:    map[string]int64{},
+		channels: map[string]*channelState{},
+		byKey:    map[int64]*channelState{},
+		threads:  map[string]struct{}{},
+		reacted:  map[string]struct{}{},
+	}
+	if d.Shared {
+		t.locked, t.seen, t.seed = map[int64]struct{}{}, map[string]uint64{}, maphash.MakeSeed()
+	}
+	return t
+}
+
+// Bulk reports whether this was a batch of a bulk load.
+func (t *Tx) Bulk() bool { return t.bulk }
+
+// Erased reports whether something was deleted for good.
+func (t *Tx) Erased() bool { return t.erased }
+
+func (t *Tx) exec(sql string, args ...any) error {
+	_, err := t.conn.Exec(sql, args...)
+	return err
+}
+
+// Flush writes what the rows of the transaction imply. Readers of the same
+// transaction that need it see it only after: Reader methods of Tx flush
+// first where it matters.
+func (t *Tx) Flush() error {
+	// In an order: see lock.
+	if err := inChunks(inOrder(t.reacted), t.summarize); err != nil {
+		return err
+	}
+	clear(t.reacted)
+	if err := inChunks(inOrder(t.threads), t.writeThreads); err != nil {
+		return err
+	}
+	clear(t.threads)
+	for _, c := range t.channels {
+		if !c.dirty {
+			continue
+		}
+		err := t.exec(`UPDATE channels SET last_message_at = $3, sequence = $4, member_count = member_count + $5,
+			message_count = message_count + $6, total_messages = total_messages + $7 WHERE key = $1 AND app = $2`,
+			c.key, t.app, c.lastMessageAt, c.sequence, c.members, c.messages, c.total)
+		if err != nil {
+			return err
+		}
+		c.members, c.messages, c.total, c.dirty = 0, 0, 0, false
+	}
+	return nil
+}
+
+func inOrder[K cmp.Ordered](set map[K]struct{}) []K {
+	if len(set) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// The methods below show derived columns, so what is pending is written first.
+
+func (t *Tx) Channel(cid string) (store.ChannelRow, error) {
+	if err := t.Flush(); err != nil {
+		return store.ChannelRow{}, err
+	}
+	row, _, err := t.lockChannel("channel "+cid, channelByCID, cid)
+	return row, err
+}
+
+func (t *Tx) Message(id string) (store.MessageRow, error) {
+	if err := t.Flush(); err != nil {
+		return store.MessageRow{}, err
+	}
+	for {
+		row, err := t.Reader.Message(id)
+		if err != nil || t.isLocked(row.Channel) {
+			return row, err
+		}
+		if err := t.lockKey(row.Channel); err != nil {
+			return store.MessageRow{}, err
+		}
+		// Now that nobody changes it any more, it is read again.
+	}
+}
+
+func (t *Tx) Messages(r store.MessageRange, fn func(*store.MessageRow) error) error {
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return t.Reader.Messages(r, fn)
+}
+
+func (t *Tx) UserMessages(user int64, fn func(*store.MessageRow) error) error {
+	return t.UserMessagesIn(user, store.MessageRange{}, fn)
+}
+
+func (t *Tx) UserMessagesIn(user int64, q store.MessageRange, fn func(*store.MessageRow) error) error {
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if t.dialect.Shared {
+		return t.userMessagesLocked(user, q, fn)
+	}
+	return t.Reader.UserMessagesIn(user, q, fn)
+}
+
+func (t *Tx) Reads(channel int64, fn func(*store.ReadRow) error) error {
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return t.Reader.Reads(channel, fn)
+}
+
+func (t *Tx) Replies(parent string, r store.MessageRange, fn func(*store.MessageRow) error) error {
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return t.Reader.Replies(parent, r, fn)
+}
+
+func (t *Tx) Pinned(channel int64, fn func(*store.MessageRow) error) error {
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return t.Reader.Pinned(channel, fn)
+}
+
+func (t *Tx) ChannelsOf(user int64, fn func(*store.ChannelRow) error) error {
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return t.Reader.ChannelsOf(user, fn)
+}
+
+func (t *Tx) Channels(after string, fn func(*store.ChannelRow) error) error {
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return t.Reader.Channels(after, fn)
+}
+
+func (t *Tx) Read(channel, user int64) (store.ReadRow, error) {
+	if err := t.Flush(); err != nil {
+		return store.ReadRow{}, err
+	}
+	return t.Reader.Read(channel, user)
+}
