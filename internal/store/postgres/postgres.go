@@ -1,10 +1,13 @@
 package postgres
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -14,6 +17,7 @@ import (
 	"hansard/internal/store/postgres/thin"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -45,6 +49,7 @@ type Store struct {
 	dsn   string
 	pool  *pgxpool.Pool // requests and tasks
 	snaps *pgxpool.Pool // snapshots
+	slots chan struct{} // one for each snapshot that may be open
 
 	mu     sync.Mutex
 	closed bool
@@ -73,7 +78,8 @@ func Open(ctx context.Context, dsn string, opts Options) (_ *Store, err error) {
 	if s.pool, err = s.connect(ctx, opts.Conns, requestSettings); err != nil {
 		return nil, err
 	}
-	if s.snaps, err = s.connect(ctx, opts.SnapshotConns, snapshotSettings); err != nil {
+	s.opts.SnapshotConns = max(cmp.Or(s.opts.SnapshotConns, defaultConns), 2)
+	if s.snaps, err = s.connect(ctx, s.opts.SnapshotConns, snapshotSettings); err != nil {
 		s.pool.Close()
 		return nil, err
 	}
@@ -82,6 +88,12 @@ func Open(ctx context.Context, dsn string, opts Options) (_ *Store, err error) {
 		s.snaps.Close()
 		return nil, err
 	}
+	// Each snapshot that is open finds a second connection when it needs one.
+	slots := s.opts.SnapshotConns
+	if !s.opts.OneConn {
+		slots /= 2
+	}
+	s.slots = make(chan struct{}, slots)
 	return s, nil
 }
 
@@ -99,8 +111,7 @@ const (
 	settings = `SET jit = off; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;
 		SET standard_conforming_strings = on; SET max_parallel_workers_per_gather = 0;
 		SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local');`
-	requestSettings = settings + `SET idle_in_transaction_session_timeout = '10s'`
-	// Messages are read in the order of an index, never sorted.
+	requestSettings  = settings + `SET idle_in_transaction_session_timeout = '10s'`
 	snapshotSettings = settings + `SET idle_in_transaction_session_timeout = 0`
 )
 
@@ -120,6 +131,10 @@ func (s *Store) connect(ctx context.Context, conns int, script string) (*pgxpool
 	}
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = 10 * time.Second
+	}
+	// Long results come in large pieces.
+	config.ConnConfig.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		return pgproto3.NewFrontend(bufio.NewReaderSize(r, 64<<10), w)
 	}
 	config.PingTimeout = 5 * time.Second
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"hansard/internal/store/postgres/thin"
+	"hansard/internal/store/sqlstore"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -20,14 +22,23 @@ const (
 // maxTries is how often a transaction is run that runs into others.
 const maxTries = 10
 
-// errAgain makes a transaction run again: what it has read is not so any more.
-var errAgain = errors.New("the transaction ran into another one")
-
 // read runs fn in a transaction that only reads, as of one instant. It may run
-// fn again.
+// fn again, if the database has not answered anything.
 func (s *Store) read(ctx context.Context, fn func(*thin.Conn) error) error {
-	return s.transact(ctx, beginRead, fn)
+	used := false
+	return s.transact(ctx, beginRead, func(c *thin.Conn) error {
+		if used {
+			return errCutShort
+		}
+		err := fn(c)
+		used = c.Used()
+		return err
+	})
 }
+
+// errCutShort ends the reading that was cut short by a broken connection: what
+// was read may have been handed on.
+var errCutShort = errors.New("the connection to the database broke while it was read from")
 
 // write runs fn in a transaction, in which each statement sees what was
 // committed before it. When write returns nil, the transaction is durable. It
@@ -44,41 +55,44 @@ func (s *Store) transact(ctx context.Context, begin string, fn func(*thin.Conn) 
 		return err
 	}
 	defer s.open.Done()
-	began := time.Now()
-	for try := 1; ; try++ {
-		err := s.try(ctx, begin, fn)
-		if err == nil {
-			return nil
-		}
-		if cause := ctx.Err(); cause != nil {
-			return cause
-		}
-		var pause time.Duration
-		switch {
-		case errors.Is(err, thin.ErrUncertain):
-			return err
-		case collided(err):
-			if try == maxTries {
-				return fmt.Errorf("given up after %d tries: %w", try, err)
-			}
-		case unreachable(err):
-			if time.Since(began) > s.opts.Patience {
+	collisions := 0
+	return s.patiently(ctx, func() error {
+		for {
+			err := s.try(ctx, begin, fn)
+			if !collided(err) || errors.Is(err, thin.ErrUncertain) {
 				return err
 			}
-			pause = min(time.Duration(try)*50*time.Millisecond, time.Second)
-		default:
+			if collisions++; collisions == maxTries {
+				return fmt.Errorf("given up after %d tries: %w", collisions, err)
+			}
+			// Those who have run into each other must not do it again.
+			if err := wait(ctx, rand.N(time.Duration(collisions)*2*time.Millisecond)); err != nil {
+				return err
+			}
+		}
+	})
+}
+
+// patiently calls fn again while it says that the database cannot be reached.
+func (s *Store) patiently(ctx context.Context, fn func() error) error {
+	began := time.Now()
+	for try := 1; ; try++ {
+		err := fn()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !unreachable(err) || errors.Is(err, thin.ErrUncertain) || time.Since(began) > s.opts.Patience:
 			return err
 		}
-		if err := wait(ctx, pause); err != nil {
+		if err := wait(ctx, min(time.Duration(try)*50*time.Millisecond, time.Second)); err != nil {
 			return err
 		}
 	}
 }
 
 func wait(ctx context.Context, d time.Duration) error {
-	if d == 0 {
-		return ctx.Err()
-	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -123,7 +137,7 @@ func guarded(c *thin.Conn, fn func(*thin.Conn) error) (err error) {
 // collided reports whether a transaction failed because of another one, and
 // will do if it is run again.
 func collided(err error) bool {
-	if errors.Is(err, errAgain) {
+	if errors.Is(err, sqlstore.ErrAgain) {
 		return true
 	}
 	switch codeOf(err) {
@@ -158,4 +172,3 @@ func codeOf(err error) string {
 	}
 	return ""
 }
-

@@ -26,6 +26,7 @@ type Conn struct {
 	unhook func() bool
 	hooked chan struct{} // closed when what ctx has set off is done
 	begin  string        // goes ahead of the first statement; "" once it has
+	used   bool          // the database has answered
 	open   int           // results that are read in parts just now
 	err    error         // why the connection is not to be used any more
 	// canceled: a request to cancel is on its way, and may come late.
@@ -90,7 +91,7 @@ func Of(pg *pgconn.PgConn) *Conn {
 // statement for it, which is sent with the first one that follows. When ctx
 // ends, the statement that runs is canceled and the connection is done with.
 func (c *Conn) Begin(ctx context.Context, begin string) {
-	c.ctx, c.begin, c.open = ctx, begin, 0
+	c.ctx, c.begin, c.open, c.used = ctx, begin, 0, false
 	hooked := make(chan struct{})
 	c.hooked = hooked
 	c.unhook = context.AfterFunc(ctx, func() {
@@ -128,6 +129,19 @@ func (c *Conn) fail(err error) {
 		c.err = fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 }
+
+// Open is Begin with a script of several statements, which is sent at once.
+func (c *Conn) Open(ctx context.Context, script string) error {
+	c.Begin(ctx, "")
+	if err := c.ready(); err != nil {
+		return err
+	}
+	c.front.SendQuery(&pgproto3.Query{String: script})
+	return c.explain(script, c.roundTrip(func(pgproto3.BackendMessage) {}))
+}
+
+// Used reports whether the database has answered in this transaction.
+func (c *Conn) Used() bool { return c.used }
 
 // Rollback ends the transaction, and undoes what it did.
 func (c *Conn) Rollback() error {
@@ -216,6 +230,7 @@ func (c *Conn) roundTrip(each func(pgproto3.BackendMessage)) error {
 		switch m := m.(type) {
 		case *pgproto3.ReadyForQuery:
 			c.settle(failure)
+			c.used = true
 			return failure
 		case *pgproto3.ParameterDescription:
 			c.learn(m)
@@ -341,14 +356,18 @@ func (c *Conn) run(portal, sql string, args []any, most uint32) error {
 	return nil
 }
 
-// Many runs a statement once for each of n sets of parameters, and calls each
-// with how many rows it changed. args may return the same slice again.
-func (c *Conn) Many(sql string, n int, args func(i int) []any, each func(i int, changed int64)) error {
-	done := 0
+// Many runs a statement once for each of n sets of parameters, and calls row
+// with each row that it yields, and done with how many rows it changed. Either
+// may be nil, and neither may use the connection. args may return the same
+// slice again.
+func (c *Conn) Many(sql string, n int, args func(i int) []any, row func(i int, r *Row), done func(i int, changed int64)) error {
+	at := 0
+	var r Row
 	for next := 0; next < n; {
 		if err := c.ready(); err != nil {
 			return err
 		}
+		begin := c.begin != ""
 		bytes := 0
 		for first := next; next < n && next-first < pipeStatements && bytes < pipeBytes; next++ {
 			if err := c.enqueue("", sql, args(next), 0); err != nil {
@@ -358,9 +377,21 @@ func (c *Conn) Many(sql string, n int, args func(i int) []any, each func(i int, 
 		}
 		c.front.SendSync(&pgproto3.Sync{})
 		err := c.roundTrip(func(m pgproto3.BackendMessage) {
-			if m, ok := m.(*pgproto3.CommandComplete); ok && string(m.CommandTag) != "BEGIN" {
-				each(done, rowsOf(m.CommandTag))
-				done++
+			switch m := m.(type) {
+			case *pgproto3.DataRow:
+				if row != nil {
+					r.values = m.Values
+					row(at, &r)
+				}
+			case *pgproto3.CommandComplete:
+				if begin {
+					begin = false // that was the BEGIN
+					return
+				}
+				if done != nil {
+					done(at, rowsOf(m.CommandTag))
+				}
+				at++
 			}
 		})
 		if err != nil {

@@ -1,0 +1,237 @@
+package postgres
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"hansard/internal/chat"
+	"hansard/internal/store"
+	"hansard/internal/store/postgres/thin"
+	"hansard/internal/store/sqlstore"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// snapshot is a Reader that keeps a connection. Messages are copied over a
+// second one, which shares what it sees: callbacks look things up on the first
+// one meanwhile.
+type snapshot struct {
+	*sqlstore.Reader
+	store  *Store
+	ctx    context.Context //nolint:containedctx // ends with Interrupt and Close
+	cancel context.CancelFunc
+	asOf   chat.Time
+	id     string // of the snapshot, for other connections; "" = there are none
+
+	base    *held
+	stream  *held // nil until it is needed, and after it was cut short
+	copying bool
+
+	closing sync.Once
+}
+
+// held is a connection that is kept for longer.
+type held struct {
+	pool *pgxpool.Conn
+	*thin.Conn
+}
+
+func (h *held) close(ctx context.Context) {
+	_ = h.Rollback() // there is nothing to lose
+	h.Close(ctx)
+	h.pool.Release()
+}
+
+// Snapshot opens a Reader of that app that holds its instant until Close. When
+// all that may be open are, it waits for one to be closed.
+func (s *Store) Snapshot(ctx context.Context, app int64) (store.Snapshot, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		s.open.Done()
+		return nil, ctx.Err()
+	}
+	var snap *snapshot
+	err := s.patiently(ctx, func() (err error) {
+		snap, err = s.snapshot(ctx, app)
+		return err
+	})
+	if err != nil {
+		<-s.slots
+		s.open.Done()
+		return nil, fmt.Errorf("open a snapshot: %w", err)
+	}
+	return snap, nil
+}
+
+func (s *Store) snapshot(ctx context.Context, app int64) (*snapshot, error) {
+	pc, err := s.snaps.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cancel)
+	snap := &snapshot{store: s, ctx: own, cancel: cancel, base: &held{pc, thin.Of(pc.Conn().PgConn())}}
+	snap.base.Begin(own, beginRead)
+	sql := `SELECT (extract(epoch FROM now()) * 1000000)::bigint, pg_export_snapshot()`
+	if s.opts.OneConn {
+		sql = `SELECT (extract(epoch FROM now()) * 1000000)::bigint, ''`
+	}
+	err = snap.base.Query(sql, nil, func(r *thin.Row) error {
+		snap.asOf, snap.id = r.Time(0), r.Text(1)
+		return nil
+	})
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		snap.base.close(own)
+		cancel()
+		return nil, err
+	}
+	if s.opts.Now != nil {
+		snap.asOf = chat.TimeOf(s.opts.Now())
+	}
+	snap.Reader = sqlstore.NewReader(snapConn{conn{snap.base.Conn}, snap}, dialect, app)
+	return snap, nil
+}
+
+func (s *snapshot) AsOf() chat.Time { return s.asOf }
+
+func (s *snapshot) Interrupt() { s.cancel() }
+
+func (s *snapshot) Close() error {
+	err := errors.New("the snapshot is closed already")
+	s.closing.Do(func() {
+		s.closeStream()
+		s.base.close(s.ctx)
+		s.cancel()
+		<-s.store.slots
+		s.store.open.Done()
+		err = nil
+	})
+	return err
+}
+
+func (s *snapshot) closeStream() {
+	if s.stream != nil {
+		s.stream.close(s.ctx)
+		s.stream = nil
+	}
+}
+
+// openStream opens the second connection. Messages are read in the order of an
+// index: sorting them first would take as much room as they do.
+func (s *snapshot) openStream() error {
+	if s.stream != nil {
+		return nil
+	}
+	pc, err := s.store.snaps.Acquire(s.ctx)
+	if err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	s.stream = &held{pc, thin.Of(pc.Conn().PgConn())}
+	err = s.stream.Open(s.ctx, beginRead+`; SET TRANSACTION SNAPSHOT `+quote(s.id)+`; SET LOCAL enable_sort = off`)
+	if err != nil {
+		s.closeStream()
+	}
+	return err
+}
+
+// snapConn reads for a snapshot.
+type snapConn struct {
+	conn
+	snap *snapshot
+}
+
+// QueryMessages copies messages over the second connection.
+func (c snapConn) QueryMessages(sql string, args []any, fn func(*store.MessageRow) error) error {
+	s := c.snap
+	if s.id == "" || s.copying {
+		return c.conn.QueryMessages(sql, args, fn)
+	}
+	text, err := inline(sql, args)
+	if err != nil {
+		return err
+	}
+	if err := s.openStream(); err != nil {
+		return err
+	}
+	s.copying = true
+	defer func() { s.copying = false }()
+	var row store.MessageRow
+	err = s.stream.Copy(text, func(r *thin.Row) error {
+		sqlstore.ScanMessage(r, &row)
+		return fn(&row)
+	})
+	if err != nil {
+		// The transaction has failed: the next one is begun on the same snapshot.
+		s.closeStream()
+	}
+	return err
+}
+
+// inline writes parameters into a statement: COPY cannot have any.
+func inline(sql string, args []any) (string, error) {
+	var out strings.Builder
+	for {
+		i := strings.IndexByte(sql, '$')
+		if i < 0 {
+			out.WriteString(sql)
+			return out.String(), nil
+		}
+		end := i + 1
+		for end < len(sql) && '0' <= sql[end] && sql[end] <= '9' {
+			end++
+		}
+		n, err := strconv.Atoi(sql[i+1 : end])
+		if err != nil || n < 1 || n > len(args) {
+			return "", fmt.Errorf("a parameter of %q cannot be written into it", sql)
+		}
+		out.WriteString(sql[:i])
+		if err := literal(&out, args[n-1]); err != nil {
+			return "", err
+		}
+		sql = sql[end:]
+	}
+}
+
+func literal(out *strings.Builder, v any) error {
+	switch v := v.(type) {
+	case int:
+		out.WriteString(strconv.Itoa(v))
+	case int64:
+		out.WriteString(strconv.FormatInt(v, 10))
+	case chat.Time:
+		out.WriteString(strconv.FormatInt(int64(v), 10))
+	case bool:
+		out.WriteString(strconv.FormatBool(v))
+	case string:
+		if strings.IndexByte(v, 0) >= 0 {
+			return errors.New("a text for the database has a zero in it")
+		}
+		out.WriteString(quote(v))
+	case []byte:
+		out.WriteString(`'\x` + hex.EncodeToString(v) + `'::bytea`)
+	case nil:
+		out.WriteString(`NULL`)
+	default:
+		return fmt.Errorf("a %T cannot be written into a statement", v)
+	}
+	return nil
+}
+
+// quote makes a literal of a text. Backslashes are plain characters, see
+// settings.
+func quote(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }
