@@ -1,4 +1,4 @@
-package pgtest
+package pgtest_test
 
 import (
 	"os"
@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"hansard/internal/pgtest"
 )
 
 func TestFind(t *testing.T) {
@@ -62,15 +64,15 @@ func TestFind(t *testing.T) {
 		{name: "in part", places: at("usr/lib/18/bin"), err: "no PostgreSQL server is installed"},
 		{name: "none", places: at("none/*"), err: "no PostgreSQL server is installed"},
 	} {
-		got, err := find(t.Context(), strings.Join(c.path, string(os.PathListSeparator)), c.places)
+		dir, major, err := pgtest.Find(t.Context(), strings.Join(c.path, string(os.PathListSeparator)), c.places)
 		if c.err != "" {
 			if err == nil || !strings.Contains(err.Error(), c.err) {
-				t.Errorf("%s: %+v, %v; want %s", c.name, got, err, c.err)
+				t.Errorf("%s: %s, %v; want %s", c.name, dir, err, c.err)
 			}
 			continue
 		}
-		if err != nil || !strings.HasSuffix(got.dir, c.want) || got.major != c.major {
-			t.Errorf("%s: %+v, %v; want %s", c.name, got, err, c.want)
+		if err != nil || !strings.HasSuffix(dir, c.want) || major != c.major {
+			t.Errorf("%s: %s, %d, %v; want %s", c.name, dir, major, err, c.want)
 		}
 	}
 }

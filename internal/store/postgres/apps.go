@@ -21,28 +21,29 @@ func (s *Store) CreateApp(ctx context.Context, a *store.App) error {
 	}
 	var id int64
 	var created chat.Time
-	row := func(r *thin.Row) error {
-		id, created = r.Int(0), r.Time(1)
-		return nil
+	find := func(c *thin.Conn, sql string, args ...any) error {
+		id = 0
+		return c.Query(sql, args, func(r *thin.Row) error {
+			id, created = r.Int(0), r.Time(1)
+			return nil
+		})
 	}
 	err := s.surely(ctx, func(c *thin.Conn) error {
-		id = 0
-		return c.Query(`WITH `+withClock+`, fresh AS (
+		err := find(c, `WITH `+withClock+`, fresh AS (
 				INSERT INTO apps (key, secret, name, created_at) SELECT $2, $3, $4, coalesce($5::bigint, now) FROM clock
 				ON CONFLICT (key) DO NOTHING RETURNING id, created_at),
 			turn AS (INSERT INTO turns (app) SELECT id FROM fresh)
-			SELECT id, created_at FROM fresh`, []any{s.fixed(), a.Key, a.Secret, a.Name, given}, row)
+			SELECT id, created_at FROM fresh`, s.fixed(), a.Key, a.Secret, a.Name, given)
+		if err == nil && id == 0 {
+			err = store.ErrExists
+		}
+		return err
 	}, func(c *thin.Conn) (bool, error) {
-		id = 0
-		err := c.Query(`SELECT id, created_at FROM apps WHERE key = $1 AND secret = $2 AND name = $3`,
-			[]any{a.Key, a.Secret, a.Name}, row)
+		err := find(c, `SELECT id, created_at FROM apps WHERE key = $1 AND secret = $2 AND name = $3`, a.Key, a.Secret, a.Name)
 		return id != 0, err
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("create app %s: %w", a.Key, err)
-	case id == 0:
-		return fmt.Errorf("app %s: %w", a.Key, store.ErrExists)
 	}
 	a.ID, a.CreatedAt = id, created
 	return nil

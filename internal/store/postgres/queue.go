@@ -88,6 +88,9 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration, on
 	if owner == "" || lease <= 0 {
 		return nil, errors.New("claim: needs an owner and a lease")
 	}
+	if !isText(only) {
+		return nil, nil // there is no such task
+	}
 	t, err := s.claim(ctx, owner, lease, only)
 	if err != nil {
 		return nil, fmt.Errorf("claim: %w", err)
@@ -146,19 +149,22 @@ const lockNotAvailable = "55P03"
 
 // claimedAfterAll is t if it was claimed, though the connection was lost when
 // that was committed; nil if not. The epoch tells.
-func (s *Store) claimedAfterAll(ctx context.Context, t *store.Task) (claimed *store.Task, err error) {
-	err = s.write(ctx, func(c *thin.Conn) (err error) {
+func (s *Store) claimedAfterAll(ctx context.Context, t *store.Task) (*store.Task, error) {
+	var is *store.Task
+	err := s.write(ctx, func(c *thin.Conn) (err error) {
 		// The lock waits for the commit, should it be under way.
-		claimed, err = oneTask(c, `SELECT `+taskColumns+` FROM tasks
-			WHERE id = $1 AND epoch = $2 AND owner = $3 AND status = 'running' FOR UPDATE`, t.ID, t.Epoch, t.Owner)
+		is, err = oneTask(c, `SELECT `+taskColumns+` FROM tasks WHERE id = $1 FOR UPDATE`, t.ID)
 		return err
 	})
-	return claimed, err
+	if err != nil || is == nil || is.Epoch != t.Epoch || is.Owner != t.Owner {
+		return nil, err
+	}
+	return is, nil
 }
 
 // Heartbeat extends the lease and writes progress.
 func (s *Store) Heartbeat(ctx context.Context, id string, epoch int64, lease time.Duration, p store.Progress) (cancel bool, err error) {
-	err = s.write(ctx, func(c *thin.Conn) error {
+	err = s.surely(ctx, func(c *thin.Conn) error {
 		current := false
 		err := c.Query(`WITH `+withClock+` UPDATE tasks SET due_at = `+atNow+` + $4, updated_at = `+atNow+`, done = $5, total = $6,
 				checkpoint = coalesce($7, checkpoint), detail = coalesce($8, detail)
@@ -171,7 +177,7 @@ func (s *Store) Heartbeat(ctx context.Context, id string, epoch int64, lease tim
 			err = store.ErrLeaseLost
 		}
 		return err
-	})
+	}, nil)
 	if err != nil {
 		return false, fmt.Errorf("heartbeat of task %s: %w", id, err)
 	}
@@ -240,11 +246,11 @@ func (s *Store) Owners(ctx context.Context) ([]string, error) {
 
 // ExpireOwner ends the leases of an owner that is known to be dead.
 func (s *Store) ExpireOwner(ctx context.Context, owner string) error {
-	err := s.write(ctx, func(c *thin.Conn) error {
+	err := s.surely(ctx, func(c *thin.Conn) error {
 		_, err := c.Exec(`WITH `+withClock+` UPDATE tasks SET due_at = `+atNow+`
 			WHERE due_at > `+atNow+` AND status = 'running' AND owner = $2`, s.fixed(), owner)
 		return err
-	})
+	}, nil)
 	if err != nil {
 		return fmt.Errorf("expire owner: %w", err)
 	}

@@ -281,7 +281,7 @@ func (s *Store) CancelTask(ctx context.Context, app int64, id string, errJSON []
 // DeleteTasks removes final tasks by id, idempotency keys past their life, and
 // what is left of deleted apps.
 func (s *Store) DeleteTasks(ctx context.Context, ids []string) error {
-	err := s.write(ctx, func(c *thin.Conn) error {
+	err := s.surely(ctx, func(c *thin.Conn) error {
 		for _, id := range ids {
 			if _, err := c.Exec(`DELETE FROM tasks WHERE id = $1 AND status IN ('completed', 'failed')`, id); err != nil {
 				return err
@@ -289,7 +289,7 @@ func (s *Store) DeleteTasks(ctx context.Context, ids []string) error {
 		}
 		_, err := c.Exec(`WITH `+withClock+` DELETE FROM idempotency WHERE expires_at <= `+atNow, s.fixed())
 		return err
-	})
+	}, nil)
 	if err == nil {
 		err = s.purgeApps(ctx)
 	}
