@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -225,6 +226,47 @@ func TestGivenServer(t *testing.T) {
 		out, err := child(t, "database", "HANSARD_TEST_POSTGRES="+wrong).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "HANSARD_TEST_POSTGRES") {
 			t.Errorf("%s: %v\n%s", wrong, err, out)
+		}
+	}
+}
+
+// verdict is a test that notes how it was ended.
+type verdict struct {
+	testing.TB
+	how string
+}
+
+func (v *verdict) Helper()                  {}
+func (v *verdict) Name() string             { return "TestOfAnother" }
+func (v *verdict) Skipf(f string, a ...any) { v.how += "skipped: " + fmt.Sprintf(f, a...) }
+func (v *verdict) Fatalf(f string, a ...any) {
+	v.how += "failed: " + fmt.Sprintf(f, a...)
+	runtime.Goexit()
+}
+
+// Without PostgreSQL tests are skipped, but not in CI; and not when it is there
+// and does not work.
+func TestWithoutPostgreSQL(t *testing.T) {
+	t.Parallel()
+	none := errors.New("there is none")
+	for _, c := range []struct {
+		err  error
+		ci   bool
+		want string
+	}{
+		{pgtest.Missing(none), false, "skipped: pgtest: there is none"},
+		{pgtest.Missing(none), true, "failed: pgtest: there is none"},
+		{none, false, "failed: pgtest: there is none"},
+	} {
+		v := &verdict{}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			pgtest.Unavailable(v, c.err, c.ci)
+		}()
+		<-done
+		if v.how != c.want {
+			t.Errorf("%v, CI %v: %s, want %s", c.err, c.ci, v.how, c.want)
 		}
 	}
 }
