@@ -21,6 +21,7 @@ import (
 	"hansard/internal/render"
 	"hansard/internal/store"
 	"hansard/internal/store/sqlite"
+	"hansard/internal/store/storetest"
 )
 
 // place is a service on a store of its own.
@@ -49,8 +50,12 @@ func newPlace(t testing.TB) *place {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = files.Close() })
+	var rerun store.Store = s
+	if _, measured := t.(*testing.B); !measured {
+		rerun = storetest.Rerun(s)
+	}
 	p := &place{
-		Service: &importer.Service{Store: s, Blob: files, Scratch: t.TempDir(), Logger: slog.New(slog.DiscardHandler)},
+		Service: &importer.Service{Store: rerun, Blob: files, Scratch: t.TempDir(), Logger: slog.New(slog.DiscardHandler)},
 		app:     store.App{Key: "acme", Secret: strings.Repeat("s", 32), Name: "Acme"},
 		disk:    files,
 	}

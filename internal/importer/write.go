@@ -24,8 +24,8 @@ type writer struct {
 	channels map[string]int64 // keys of channels, by cid
 }
 
-// write writes one batch. It may be called again with another transaction if
-// the first one failed.
+// write writes one batch, and leaves the batch as it is: it may be called again
+// with another transaction if the first one failed.
 func (w *writer) write(tx store.Tx, b *batch) error {
 	*w = writer{insert: w.insert, merge: w.merge, tx: tx, channels: map[string]int64{}}
 	for i := range b.users {
@@ -52,12 +52,13 @@ func (w *writer) write(tx store.Tx, b *batch) error {
 	}
 	w.count(&w.counts.Reactions, n, len(b.reactions))
 	// After the messages, one of which may be the last that was read.
-	if err := w.leaveReads(b); err != nil {
+	reads, err := w.newReads(b.reads)
+	if err != nil {
 		return err
 	}
-	for i := range b.reads {
-		if err := w.read(&b.reads[i]); err != nil {
-			return fmt.Errorf("read state in %s: %w", b.reads[i].CID, err)
+	for i := range reads {
+		if err := w.read(&reads[i]); err != nil {
+			return fmt.Errorf("read state in %s: %w", reads[i].CID, err)
 		}
 	}
 	for i := range b.calls {
@@ -79,7 +80,8 @@ func (w *writer) count(to *int64, isNew, all int) {
 }
 
 func (w *writer) user(e *userEntry) error {
-	key, err := w.tx.UserKey(e.user.ID)
+	u := e.user
+	key, err := w.tx.UserKey(u.ID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 	case err != nil:
@@ -89,10 +91,10 @@ func (w *writer) user(e *userEntry) error {
 	case w.insert:
 		w.existing++
 		return nil
-	case e.embedded && e.user.Dangling():
+	case e.embedded && u.Dangling():
 		return nil // says less than what is there
 	default:
-		same, err := w.overUser(key, e)
+		same, err := w.overUser(key, &u, e.undated)
 		if err != nil {
 			return err
 		}
@@ -104,7 +106,7 @@ func (w *writer) user(e *userEntry) error {
 			return nil
 		}
 	}
-	if _, err := w.tx.PutUser(&e.user); err != nil {
+	if _, err := w.tx.PutUser(&u); err != nil {
 		return err
 	}
 	w.counts.Users++
@@ -113,24 +115,24 @@ func (w *writer) user(e *userEntry) error {
 
 // overUser prepares a user to replace the stored one, and reports whether that
 // would change nothing.
-func (w *writer) overUser(key int64, e *userEntry) (same bool, err error) {
+func (w *writer) overUser(key int64, u *chat.User, undated bool) (same bool, err error) {
 	_, object, err := w.tx.UserByKey(key)
 	if err != nil {
 		return false, err
 	}
-	if e.undated || w.merge {
+	if undated || w.merge {
 		old, err := wire.DecodeUser(object)
 		if err != nil {
 			return false, err
 		}
-		if e.undated && old.CreatedAt != 0 {
-			e.user.CreatedAt = old.CreatedAt
+		if undated && old.CreatedAt != 0 {
+			u.CreatedAt = old.CreatedAt
 		}
 		if w.merge {
-			e.user.Custom = mergeCustom(old.Custom, e.user.Custom)
+			u.Custom = mergeCustom(old.Custom, u.Custom)
 		}
 	}
-	return bytes.Equal(object, wire.AppendUser(nil, &e.user)), nil
+	return bytes.Equal(object, wire.AppendUser(nil, u)), nil
 }
 
 // mergeCustom returns the fields of both, over winning.
@@ -147,7 +149,7 @@ func mergeCustom(under, over chat.Custom) chat.Custom {
 }
 
 func (w *writer) channel(e *channelEntry) error {
-	ch := &e.channel
+	ch := e.channel
 	cid := ch.CID()
 	row, err := w.tx.Channel(cid)
 	exists := err == nil
@@ -167,7 +169,7 @@ func (w *writer) channel(e *channelEntry) error {
 	}
 	key := row.Key
 	if !exists || !w.insert {
-		if key, err = w.tx.PutChannel(ch); err != nil {
+		if key, err = w.tx.PutChannel(&ch); err != nil {
 			return err
 		}
 		w.counts.Channels++
@@ -226,15 +228,14 @@ func (w *writer) member(m *wire.MemberInput, listed bool) error {
 	return w.read(&wire.ReadInput{CID: m.CID, Read: chat.Read{UserID: m.UserID, LastRead: m.LastRead, Unread: -1}})
 }
 
-// leaveReads takes the read states out of the batch that mode insert leaves
-// alone.
-func (w *writer) leaveReads(b *batch) error {
-	if !w.insert || len(b.reads) == 0 {
-		return nil
+// newReads leaves out the read states that mode insert leaves alone.
+func (w *writer) newReads(reads []wire.ReadInput) ([]wire.ReadInput, error) {
+	if !w.insert || len(reads) == 0 {
+		return reads, nil
 	}
 	given := map[string]map[string]bool{} // cid → user id → is stored
-	for i := range b.reads {
-		r := &b.reads[i]
+	for i := range reads {
+		r := &reads[i]
 		if given[r.CID] == nil {
 			given[r.CID] = map[string]bool{}
 		}
@@ -243,7 +244,7 @@ func (w *writer) leaveReads(b *batch) error {
 	for cid, users := range given {
 		channel, err := w.key(cid)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		err = w.tx.Reads(channel, func(row *store.ReadRow) error {
 			if _, ok := users[row.UserID]; ok {
@@ -252,13 +253,12 @@ func (w *writer) leaveReads(b *batch) error {
 			return nil
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	all := len(b.reads)
-	b.reads = slices.DeleteFunc(b.reads, func(r wire.ReadInput) bool { return given[r.CID][r.UserID] })
-	w.existing += int64(all - len(b.reads))
-	return nil
+	isNew := slices.DeleteFunc(slices.Clone(reads), func(r wire.ReadInput) bool { return given[r.CID][r.UserID] })
+	w.existing += int64(len(reads) - len(isNew))
+	return isNew, nil
 }
 
 func (w *writer) read(r *wire.ReadInput) error {
@@ -275,6 +275,7 @@ func (w *writer) read(r *wire.ReadInput) error {
 
 func (w *writer) messages(ms []chat.Message) error {
 	if w.merge {
+		ms = slices.Clone(ms)
 		r := render.New(w.tx)
 		for i := range ms {
 			if err := w.mergeMessage(r, &ms[i]); err != nil {

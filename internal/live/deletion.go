@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -66,7 +67,9 @@ func (s *Service) removeChannel(ctx context.Context, app int64, cid string) erro
 // A channel without a CreatedAt is whichever has the cid now. One that was
 // created anew since stays; what was said in it before goes.
 func (s *Service) removeStep(ctx context.Context, app int64, d *doomed) (n int, done bool, err error) {
+	created := d.CreatedAt
 	err = s.Store.Update(ctx, app, func(tx store.Tx) error {
+		n, done = 0, false
 		row, err := tx.Channel(d.CID)
 		if errors.Is(err, store.ErrNotFound) {
 			done = true
@@ -76,15 +79,13 @@ func (s *Service) removeStep(ctx context.Context, app int64, d *doomed) (n int, 
 			return err
 		}
 		ch := &row.Channel
-		if d.CreatedAt == 0 {
-			d.CreatedAt = ch.CreatedAt
-		}
+		created = cmp.Or(d.CreatedAt, ch.CreatedAt)
 		before := d.Before
 		switch {
-		case ch.CreatedAt < d.CreatedAt, ch.CreatedAt > d.CreatedAt && ch.TruncatedAt < ch.CreatedAt:
+		case ch.CreatedAt < created, ch.CreatedAt > created && ch.TruncatedAt < ch.CreatedAt:
 			done = true // another channel
 			return nil
-		case ch.CreatedAt > d.CreatedAt && before == 0:
+		case ch.CreatedAt > created && before == 0:
 			before = ch.CreatedAt
 		case before == 0 && row.TotalMessages <= purgeStep:
 			n, done = row.TotalMessages, true
@@ -98,5 +99,8 @@ func (s *Service) removeStep(ctx context.Context, app int64, d *doomed) (n int, 
 		done = before != 0 && n < purgeStep
 		return err
 	})
+	if err == nil {
+		d.CreatedAt = created
+	}
 	return n, done, err
 }

@@ -10,6 +10,7 @@ import (
 	"hansard/internal/live"
 	"hansard/internal/store"
 	"hansard/internal/store/sqlite"
+	"hansard/internal/store/storetest"
 	"hansard/internal/wire"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,7 +44,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f.store, f.app = s, app.ID
-	f.live = &live.Service{Store: s, Now: f.time}
+	f.live = &live.Service{Store: storetest.Rerun(s), Now: f.time}
 	return f
 }
 

@@ -437,7 +437,7 @@ func userCalls(r store.Reader, user int64, wants func(*chat.Call) bool) ([]strin
 // and takes away all that was known of it.
 func (s *Service) eraseUser(ctx context.Context, app int64, p pinnedUser) error {
 	for _, kind := range []store.MarkKind{store.Hidden, store.Cleared, store.Muted, store.Blocked, store.DeletedForMe} {
-		if err := s.repeat(ctx, app, func(tx store.Tx) (int, error) { return removeMarks(tx, kind, p.Key) }); err != nil {
+		if err := s.repeat(ctx, app, nil, func(tx store.Tx) (int, error) { return removeMarks(tx, kind, p.Key) }); err != nil {
 			return err
 		}
 	}

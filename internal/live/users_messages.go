@@ -137,7 +137,7 @@ func pruneMessage(tx store.Tx, m *chat.Message, now chat.Time) error {
 
 // removeMessages removes a user's messages, with the replies to them.
 func (s *Service) removeMessages(ctx context.Context, app, user int64, seen func(int)) error {
-	return s.repeat(ctx, app, func(tx store.Tx) (int, error) {
+	return s.repeat(ctx, app, seen, func(tx store.Tx) (int, error) {
 		ids, err := firstMessages(tx, user)
 		if err != nil {
 			return 0, err
@@ -146,9 +146,6 @@ func (s *Service) removeMessages(ctx context.Context, app, user int64, seen func
 			if err := tx.DeleteMessage(id); err != nil {
 				return 0, err
 			}
-		}
-		if seen != nil {
-			seen(len(ids))
 		}
 		return len(ids), nil
 	})
@@ -195,7 +192,7 @@ func firstMessages(tx store.Tx, user int64) ([]string, error) {
 
 // removeReactions removes the reactions of a user.
 func (s *Service) removeReactions(ctx context.Context, app, user int64) error {
-	return s.repeat(ctx, app, func(tx store.Tx) (int, error) {
+	return s.repeat(ctx, app, nil, func(tx store.Tx) (int, error) {
 		u, err := userByKey(tx, user)
 		if err != nil {
 			return 0, err
@@ -213,7 +210,8 @@ func (s *Service) removeReactions(ctx context.Context, app, user int64) error {
 			return 0, err
 		}
 		for _, r := range list {
-			if err := tx.DeleteReaction(r.message, u.ID, r.typ); err != nil {
+			// It may have been taken back since it was listed.
+			if err := tx.DeleteReaction(r.message, u.ID, r.typ); err != nil && !errors.Is(err, store.ErrNotFound) {
 				return 0, err
 			}
 		}
@@ -222,17 +220,21 @@ func (s *Service) removeReactions(ctx context.Context, app, user int64) error {
 }
 
 // repeat runs transactions until one does nothing any more. step returns how
-// much it did.
-func (s *Service) repeat(ctx context.Context, app int64, step func(store.Tx) (int, error)) error {
+// much it did, which seen, if set, is told.
+func (s *Service) repeat(ctx context.Context, app int64, seen func(int), step func(store.Tx) (int, error)) error {
 	for more := true; more; {
-		err := s.Store.Update(ctx, app, func(tx store.Tx) error {
-			n, err := step(tx)
-			more = n > 0
+		n := 0
+		err := s.Store.Update(ctx, app, func(tx store.Tx) (err error) {
+			n, err = step(tx)
 			return err
 		})
 		if err != nil {
 			return err
 		}
+		if seen != nil {
+			seen(n)
+		}
+		more = n > 0
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"hansard/internal/server"
 	"hansard/internal/store"
 	"hansard/internal/store/sqlite"
+	"hansard/internal/store/storetest"
 )
 
 // testClock runs with the real time and can be moved ahead; one that was set
@@ -122,7 +123,7 @@ func newRig(t *testing.T, adjust func(*rig)) *rig {
 		Limits: export.Limits{Channels: 25, Users: 25, UserMessages: 10000},
 	}
 	r.opts = server.Options{
-		Store: s, Blob: r.blob, Exports: r.exports,
+		Store: storetest.Rerun(s), Blob: r.blob, Exports: r.exports,
 		Imports: &importer.Service{Store: s, Blob: r.blob, Scratch: t.TempDir(), Logger: log},
 		OnEnqueue: func() {
 			select {

@@ -26,6 +26,10 @@ func (t *Tx) PutChannel(c *chat.Channel) (int64, error) {
 	if err != nil && !isNew {
 		return 0, err
 	}
+	if !isNew && t.wasAbsent(noteChannel, cid) {
+		return 0, ErrAgain // somebody else has made it
+	}
+	t.forget(noteChannel, cid)
 	last := c.LastMessageAt
 	if old.Channel.TruncatedAt == c.TruncatedAt {
 		last = max(last, old.Channel.LastMessageAt)

@@ -39,7 +39,8 @@ type Row interface {
 
 // Dialect is what is special about an engine.
 type Dialect struct {
-	// Hints: statements name the index to go by (INDEXED BY).
+	// Hints: statements name the index to go by (INDEXED BY) and the order of
+	// their tables (CROSS JOIN).
 	Hints bool
 	// Shared: other transactions write at the same time, and each statement
 	// sees what they have committed before it.

@@ -41,11 +41,17 @@ func (t *Tx) lockKey(channel int64) error {
 		return nil
 	}
 	err := t.one("channel", `SELECT 1 FROM channels WHERE app = $1 AND key = $2 FOR UPDATE`, []any{t.app, channel}, func(Row) {})
-	if errors.Is(err, store.ErrNotFound) {
-		return ErrAgain // it was deleted with all that is in it
-	}
 	if err == nil {
 		t.locked[channel] = struct{}{}
+	}
+	return err
+}
+
+// lockHome locks the channel that a message was seen in.
+func (t *Tx) lockHome(channel int64) error {
+	err := t.lockKey(channel)
+	if errors.Is(err, store.ErrNotFound) {
+		return ErrAgain // it was deleted since, with all that was in it
 	}
 	return err
 }
@@ -75,7 +81,7 @@ func (t *Tx) userMessagesLocked(user int64, q store.MessageRange, fn func(*store
 			return err
 		}
 		for _, channel := range inOrder(channels) {
-			if err := t.lockKey(channel); err != nil {
+			if err := t.lockHome(channel); err != nil {
 				return err
 			}
 		}
@@ -113,6 +119,10 @@ const (
 	noteUser    = "user "
 	noteCall    = "call "
 	noteSetting = "setting "
+	// Of these only that they are not there: what is there is locked.
+	noteChannel = "channel "
+	noteMessage = "message "
+	notePending = "pending "
 )
 
 const absent = 0
@@ -138,6 +148,19 @@ func (t *Tx) note(kind, name string, err error, parts ...[]byte) {
 	case errors.Is(err, store.ErrNotFound):
 		t.seen[kind+name] = absent
 	}
+}
+
+// noteAbsent notes that nothing was there, if err says so.
+func (t *Tx) noteAbsent(kind, name string, err error) {
+	if err != nil {
+		t.note(kind, name, err)
+	}
+}
+
+// wasAbsent reports whether something was looked for that was not there.
+func (t *Tx) wasAbsent(kind, name string) bool {
+	was, ok := t.seen[kind+name]
+	return ok && was == absent
 }
 
 // forget forgets what was noted, since this transaction has changed it.

@@ -65,7 +65,7 @@ func (t *Tx) unreadable(id string) (is bool, err error) {
 		if err != nil || channel == 0 || t.isLocked(channel) {
 			return is, err
 		}
-		if err := t.lockKey(channel); err != nil {
+		if err := t.lockHome(channel); err != nil {
 			return false, err
 		}
 		is = false
@@ -254,7 +254,10 @@ func (t *Tx) putMessages(ms []chat.Message, keep bool) (n int, err error) {
 func (t *Tx) account(r *MessageRecord, c *channelState, isNew, keep bool, replies *[]*MessageRecord) error {
 	switch {
 	case isNew:
+		t.forget(noteMessage, r.ID)
 		c.total++
+	case t.wasAbsent(noteMessage, r.ID):
+		return ErrAgain // somebody else has sent it
 	case keep:
 		return nil
 	default:
@@ -313,7 +316,7 @@ func (t *Tx) replaceMessage(r *MessageRecord, c *channelState) error {
 			return err
 		}
 		if locked = t.isLocked(channel); !locked {
-			if err := t.lockKey(channel); err != nil {
+			if err := t.lockHome(channel); err != nil {
 				return err
 			}
 		}
@@ -433,7 +436,7 @@ func (t *Tx) lockMessages(ids []string) (there []bool, err error) {
 			return there, err
 		}
 		for _, channel := range inOrder(open) {
-			if err := t.lockKey(channel); err != nil {
+			if err := t.lockHome(channel); err != nil {
 				return nil, err
 			}
 		}

@@ -51,7 +51,9 @@ func (r *Reader) Pending(id string) (store.PendingRow, error) { return r.pending
 func (t *Tx) Pending(id string) (store.PendingRow, error) {
 	if t.dialect.Shared {
 		// One of those who want to commit it, or to drop it, does.
-		return t.pending(id, selectPending+` FOR UPDATE`)
+		row, err := t.pending(id, selectPending+` FOR UPDATE`)
+		t.noteAbsent(notePending, id, err)
+		return row, err
 	}
 	return t.Reader.Pending(id)
 }
@@ -66,6 +68,15 @@ func (r *Reader) pending(id, sql string) (row store.PendingRow, err error) {
 }
 
 func (t *Tx) PutPending(p *store.PendingRow) error {
+	if t.wasAbsent(notePending, p.ID) {
+		t.forget(notePending, p.ID)
+		n, err := t.conn.Exec(`INSERT INTO pending (app, id, channel, "user", created_at, message, metadata)
+			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`, t.app, p.ID, p.Channel, p.User, p.CreatedAt, p.Message, p.Metadata)
+		if err == nil && n == 0 {
+			err = ErrAgain
+		}
+		return err
+	}
 	return t.exec(`INSERT INTO pending (app, id, channel, "user", created_at, message, metadata) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (app, id) DO UPDATE SET channel = $3, "user" = $4, created_at = $5, message = $6, metadata = $7`,
 		t.app, p.ID, p.Channel, p.User, p.CreatedAt, p.Message, p.Metadata)

@@ -119,7 +119,7 @@ func (t *Tx) DeleteReactions(message string) error {
 // reactions.
 func (t *Tx) summarize(ids []string) error {
 	sums := make([]wire.ReactionSummary, len(ids))
-	err := t.manyRows(`SELECT r.body, r.type, r.score, r.created_at FROM reactions r JOIN users u ON u.app = r.app AND u.key = r."user"
+	err := t.manyRows(`SELECT r.body, r.type, r.score, r.created_at FROM reactions r`+t.join()+`users u ON u.app = r.app AND u.key = r."user"
 		WHERE r.app = $1 AND r.message = $2 ORDER BY r.created_at DESC, u.id, r.type`, len(ids),
 		func(i int) []any { return []any{t.app, ids[i]} },
 		func(i int, s Row) { sums[i].Add(s.Bytes(0), s.Text(1), int(s.Int(2)), s.Time(3)) })

@@ -104,7 +104,7 @@ func (r *Reader) ChannelsOf(user int64, fn func(*store.ChannelRow) error) error 
 
 func (r *Reader) Members(channel int64, fn func(*store.MemberRow) error) error {
 	var row store.MemberRow
-	return r.conn.Query(`SELECT m."user", m.body FROM members m JOIN users u ON u.app = m.app AND u.key = m."user"
+	return r.conn.Query(`SELECT m."user", m.body FROM members m`+r.join()+`users u ON u.app = m.app AND u.key = m."user"
 		WHERE m.app = $1 AND m.channel = $2 ORDER BY m.created_at, u.id`, []any{r.app, channel},
 		func(s Row) error {
 			row = store.MemberRow{User: s.Int(0), Body: s.Bytes(1)}
@@ -119,8 +119,12 @@ func (r *Reader) Member(channel, user int64) (row store.MemberRow, err error) {
 	return row, err
 }
 
-const selectReads = `SELECT r."user", u.id, r.last_read, r.last_message_id, CASE WHEN r.unread > 0 THEN r.unread ELSE 0 END + c.sequence - r.sequence
-	FROM reads r JOIN users u ON u.app = r.app AND u.key = r."user" JOIN channels c ON c.app = r.app AND c.key = r.channel WHERE r.app = $1 AND r.channel = $2`
+func (r *Reader) selectReads() string {
+	return `SELECT r."user", u.id, r.last_read, r.last_message_id,
+		CASE WHEN r.unread > 0 THEN r.unread ELSE 0 END + c.sequence - r.sequence FROM reads r` + r.join() + `users u
+		ON u.app = r.app AND u.key = r."user"` + r.join() + `channels c ON c.app = r.app AND c.key = r.channel
+		WHERE r.app = $1 AND r.channel = $2`
+}
 
 func scanRead(s Row) store.ReadRow {
 	return store.ReadRow{User: s.Int(0), Read: chat.Read{
@@ -130,14 +134,14 @@ func scanRead(s Row) store.ReadRow {
 
 func (r *Reader) Reads(channel int64, fn func(*store.ReadRow) error) error {
 	var row store.ReadRow
-	return r.conn.Query(selectReads+` ORDER BY u.id`, []any{r.app, channel}, func(s Row) error {
+	return r.conn.Query(r.selectReads()+` ORDER BY u.id`, []any{r.app, channel}, func(s Row) error {
 		row = scanRead(s)
 		return fn(&row)
 	})
 }
 
 func (r *Reader) Read(channel, user int64) (row store.ReadRow, err error) {
-	err = r.one("read state", selectReads+` AND r."user" = $3`, []any{r.app, channel, user},
+	err = r.one("read state", r.selectReads()+` AND r."user" = $3`, []any{r.app, channel, user},
 		func(s Row) { row = scanRead(s) })
 	return row, err
 }
@@ -265,6 +269,15 @@ func (r *Reader) by(index string) string {
 	return ` INDEXED BY ` + index
 }
 
+// join joins to the tables before it those that are looked up for each of their
+// rows. SQLite must be told not to begin with them.
+func (r *Reader) join() string {
+	if r.dialect.Hints {
+		return ` CROSS JOIN `
+	}
+	return ` JOIN `
+}
+
 func (r *Reader) UserMessages(user int64, fn func(*store.MessageRow) error) error {
 	return r.messages(`SELECT `+messageColumns+` FROM messages m`+r.by("messages_by_user")+`
 		WHERE m.app = $1 AND m."user" = $2 ORDER BY m.created_at, m.id`, []any{r.app, user}, fn)
@@ -293,7 +306,7 @@ func scanReaction(s Row, row *store.ReactionRow) {
 
 func (r *Reader) Reactions(message string, fn func(*store.ReactionRow) error) error {
 	var row store.ReactionRow
-	return r.conn.Query(`SELECT `+reactionColumns+` FROM reactions r JOIN users u ON u.app = r.app AND u.key = r."user"
+	return r.conn.Query(`SELECT `+reactionColumns+` FROM reactions r`+r.join()+`users u ON u.app = r.app AND u.key = r."user"
 		WHERE r.app = $1 AND r.message = $2 ORDER BY r.created_at DESC, u.id, r.type`, []any{r.app, message},
 		func(s Row) error {
 			scanReaction(s, &row)
@@ -328,7 +341,7 @@ func (r *Reader) Call(cid string) (row store.CallRow, err error) {
 
 func (r *Reader) UserCalls(user int64, fn func(*store.CallRow) error) error {
 	var row store.CallRow
-	return r.conn.Query(`SELECT `+callColumns+` FROM call_users cu JOIN calls c ON c.app = cu.app AND c.key = cu.call
+	return r.conn.Query(`SELECT `+callColumns+` FROM call_users cu`+r.join()+`calls c ON c.app = cu.app AND c.key = cu.call
 		WHERE cu.app = $1 AND cu."user" = $2 ORDER BY c.created_at, c.cid`, []any{r.app, user},
 		func(s Row) error {
 			scanCall(s, &row)

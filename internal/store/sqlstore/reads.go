@@ -2,10 +2,12 @@ package sqlstore
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 
 	"hansard/internal/chat"
+	"hansard/internal/store"
 )
 
 func (t *Tx) PutRead(channel int64, r *chat.Read) error {
@@ -28,6 +30,9 @@ func (t *Tx) CountUnread(channel int64) error {
 		return err
 	}
 	if err := t.lockKey(channel); err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // nobody has read anything there
+		}
 		return err
 	}
 	type reader struct {

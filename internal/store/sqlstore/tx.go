@@ -116,6 +116,7 @@ func (t *Tx) Channel(cid string) (store.ChannelRow, error) {
 		return store.ChannelRow{}, err
 	}
 	row, _, err := t.lockChannel("channel "+cid, channelByCID, cid)
+	t.noteAbsent(noteChannel, cid, err)
 	return row, err
 }
 
@@ -126,9 +127,10 @@ func (t *Tx) Message(id string) (store.MessageRow, error) {
 	for {
 		row, err := t.Reader.Message(id)
 		if err != nil || t.isLocked(row.Channel) {
+			t.noteAbsent(noteMessage, id, err)
 			return row, err
 		}
-		if err := t.lockKey(row.Channel); err != nil {
+		if err := t.lockHome(row.Channel); err != nil {
 			return store.MessageRow{}, err
 		}
 		// Now that nobody changes it any more, it is read again.

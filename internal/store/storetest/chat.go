@@ -45,6 +45,11 @@ func RunChat(t *testing.T, open Open) {
 		"SnapshotHolds":      testSnapshotHolds,
 		"SnapshotInterrupt":  testSnapshotInterrupt,
 		"ConcurrentUpdates":  testConcurrentUpdates,
+		"ManyWriters":        testManyWriters,
+		"NoLostUpdates":      testNoLostUpdates,
+		"OneCreator":         testOneCreator,
+		"CrossingWriters":    testCrossingWriters,
+		"ConcurrentErasure":  testConcurrentErasure,
 		"ViewCanceled":       testViewCanceled,
 		"CountsMatchTheRows": testCounts,
 	}
