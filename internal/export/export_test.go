@@ -23,7 +23,7 @@ import (
 	"hansard/internal/chat"
 	"hansard/internal/export"
 	"hansard/internal/store"
-	"hansard/internal/store/sqlite"
+	"hansard/internal/store/storetest/engine"
 	"hansard/internal/task"
 	"hansard/internal/wire"
 
@@ -45,15 +45,7 @@ type fixture struct {
 func setup(t *testing.T) *fixture {
 	t.Helper()
 	dir := t.TempDir()
-	s, err := sqlite.Open(t.Context(), dir, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := engine.Open(t, nil)
 	f := &fixture{T: t, store: s, app: store.App{Name: "test", Key: "key", Secret: "secret"}, files: filepath.Join(dir, "files")}
 	b, err := disk.Open(f.files, disk.Options{})
 	if err != nil {

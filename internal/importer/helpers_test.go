@@ -20,8 +20,8 @@ import (
 	"hansard/internal/importer"
 	"hansard/internal/render"
 	"hansard/internal/store"
-	"hansard/internal/store/sqlite"
 	"hansard/internal/store/storetest"
+	"hansard/internal/store/storetest/engine"
 )
 
 // place is a service on a store of its own.
@@ -33,11 +33,7 @@ type place struct {
 
 func newPlace(t testing.TB) *place {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
+	s := engine.Open(t, nil)
 	signer, err := auth.NewURLSigner(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +46,7 @@ func newPlace(t testing.TB) *place {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = files.Close() })
-	var rerun store.Store = s
+	rerun := s
 	if _, measured := t.(*testing.B); !measured {
 		rerun = storetest.Rerun(s)
 	}

@@ -9,8 +9,8 @@ import (
 
 	"hansard/internal/live"
 	"hansard/internal/store"
-	"hansard/internal/store/sqlite"
 	"hansard/internal/store/storetest"
+	"hansard/internal/store/storetest/engine"
 	"hansard/internal/wire"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,15 +30,7 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{t: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	s, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := engine.Open(t, nil)
 	app := store.App{Name: "test", Key: "test", Secret: "secret"}
 	if err := s.CreateApp(t.Context(), &app); err != nil {
 		t.Fatal(err)

@@ -20,8 +20,8 @@ import (
 	"hansard/internal/importer"
 	"hansard/internal/server"
 	"hansard/internal/store"
-	"hansard/internal/store/sqlite"
 	"hansard/internal/store/storetest"
+	"hansard/internal/store/storetest/engine"
 )
 
 // testClock runs with the real time and can be moved ahead; one that was set
@@ -94,10 +94,7 @@ type rig struct {
 func newRig(t *testing.T, adjust func(*rig)) *rig {
 	t.Helper()
 	r := &rig{t: t, clock: &testClock{}, log: &syncBuffer{}, wakes: make(chan struct{}, 100)}
-	s, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{Now: r.clock.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := engine.Open(t, r.clock.Now)
 	r.store = s
 	secret, err := s.Secret(t.Context(), "urls")
 	if err != nil {

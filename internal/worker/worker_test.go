@@ -15,7 +15,7 @@ import (
 	"hansard/internal/blob"
 	"hansard/internal/blob/disk"
 	"hansard/internal/store"
-	"hansard/internal/store/sqlite"
+	"hansard/internal/store/storetest/engine"
 	"hansard/internal/task"
 	"hansard/internal/worker"
 
@@ -25,7 +25,7 @@ import (
 // bundle is a real store and real files, with one app, and a clock that can
 // be moved forward.
 type bundle struct {
-	store   *sqlite.Store
+	store   store.Store
 	blob    blob.Store
 	dir     string
 	scratch string
@@ -39,15 +39,7 @@ func setup(t *testing.T) *bundle {
 	t.Helper()
 	b := &bundle{dir: t.TempDir()}
 	b.scratch = filepath.Join(b.dir, "scratch")
-	s, err := sqlite.Open(t.Context(), b.dir, sqlite.Options{Now: b.now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := engine.Open(t, b.now)
 	b.store = s
 	b.blob = openBlob(t, filepath.Join(b.dir, "files"))
 	b.app = store.App{Key: "app", Secret: "secret"}
