@@ -451,15 +451,20 @@ func progress(ctx context.Context, counts *format.Counts, pace func(context.Cont
 }
 
 // snapshot opens the snapshot of a channel. Entries of one channel with
-// several windows share it.
+// several windows share it, and so does every channel that comes while it is
+// held: a job needs one snapshot at a time, however many others there are.
 func (j *job) snapshot(ctx context.Context, cid string) (store.Snapshot, error) {
 	if snap := j.held[cid]; snap != nil {
+		return snap, nil
+	}
+	for _, snap := range j.held {
 		return snap, nil
 	}
 	return j.Store.Snapshot(ctx, j.app.ID)
 }
 
 func (j *job) release(cid string, snap store.Snapshot) {
+	delete(j.held, cid)
 	if j.filter == nil {
 		for _, later := range j.request.Channels[j.done+1:] {
 			if later.CID == cid {
@@ -468,13 +473,21 @@ func (j *job) release(cid string, snap store.Snapshot) {
 			}
 		}
 	}
-	delete(j.held, cid)
+	for _, held := range j.held {
+		if held == snap {
+			return
+		}
+	}
 	j.closeSnapshot(snap)
 }
 
 func (j *job) releaseAll() {
+	closed := map[store.Snapshot]bool{}
 	for _, snap := range j.held {
-		j.closeSnapshot(snap)
+		if !closed[snap] {
+			closed[snap] = true
+			j.closeSnapshot(snap)
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ type snapshot struct {
 	base    *held
 	stream  *held // nil until it is needed, and after it was cut short
 	copying bool
+	ahead   ahead
 
 	closing sync.Once
 }
@@ -144,39 +145,6 @@ func (s *snapshot) openStream() error {
 	s.stream = &held{pc, thin.Of(pc.Conn().PgConn())}
 	err = s.stream.Open(s.ctx, beginRead+`; SET TRANSACTION SNAPSHOT `+quote(s.id)+`; SET LOCAL enable_sort = off`)
 	if err != nil {
-		s.closeStream()
-	}
-	return err
-}
-
-// snapConn reads for a snapshot.
-type snapConn struct {
-	conn
-	snap *snapshot
-}
-
-// QueryMessages copies messages over the second connection.
-func (c snapConn) QueryMessages(sql string, args []any, fn func(*store.MessageRow) error) error {
-	s := c.snap
-	if s.id == "" || s.copying {
-		return c.conn.QueryMessages(sql, args, fn)
-	}
-	text, err := inline(sql, args)
-	if err != nil {
-		return err
-	}
-	if err := s.openStream(); err != nil {
-		return err
-	}
-	s.copying = true
-	defer func() { s.copying = false }()
-	var row store.MessageRow
-	err = s.stream.Copy(text, func(r *thin.Row) error {
-		sqlstore.ScanMessage(r, &row)
-		return fn(&row)
-	})
-	if err != nil {
-		// The transaction has failed: the next one is begun on the same snapshot.
 		s.closeStream()
 	}
 	return err

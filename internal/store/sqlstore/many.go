@@ -1,5 +1,7 @@
 package sqlstore
 
+import "hansard/internal/store"
+
 // chunk is how many rows are written, or looked up, in one go.
 const chunk = 256
 
@@ -24,13 +26,13 @@ func (t *Tx) many(sql string, n int, args func(i int) []any, done func(i int, ch
 
 // manyRows runs a query for each of n sets of parameters. row must not run
 // other statements.
-func (t *Tx) manyRows(sql string, n int, args func(i int) []any, row func(i int, r Row)) error {
-	if p, ok := t.conn.(Pipeline); ok {
+func (r *Reader) manyRows(sql string, n int, args func(i int) []any, row func(i int, s Row)) error {
+	if p, ok := r.conn.(Pipeline); ok {
 		return p.Many(sql, n, args, row, nil)
 	}
 	for i := range n {
-		err := t.conn.Query(sql, args(i), func(r Row) error {
-			row(i, r)
+		err := r.conn.Query(sql, args(i), func(s Row) error {
+			row(i, s)
 			return nil
 		})
 		if err != nil {
@@ -50,4 +52,17 @@ func inChunks[T any](list []T, fn func([]T) error) error {
 		list = list[n:]
 	}
 	return nil
+}
+
+// MessagesByID reads messages by their ids; those that are not there are left
+// out. The rows are the caller's own.
+func (r *Reader) MessagesByID(ids []string, fn func(store.MessageRow)) error {
+	return r.manyRows(messageByID, len(ids), func(i int) []any { return []any{r.app, ids[i]} },
+		func(_ int, s Row) { fn(copyMessage(s)) })
+}
+
+// UsersByKey reads users by their keys.
+func (r *Reader) UsersByKey(keys []int64, fn func(key int64, id string, object []byte)) error {
+	return r.manyRows(userByKey, len(keys), func(i int) []any { return []any{keys[i], r.app} },
+		func(i int, s Row) { fn(keys[i], s.Text(0), s.Copy(1)) })
 }

@@ -28,8 +28,10 @@ func (r *Reader) UserKey(id string) (key int64, err error) {
 	return key, err
 }
 
+const userByKey = `SELECT id, body FROM users WHERE key = $1 AND app = $2`
+
 func (r *Reader) UserByKey(key int64) (id string, object []byte, err error) {
-	err = r.one("user", `SELECT id, body FROM users WHERE key = $1 AND app = $2`, []any{key, r.app},
+	err = r.one("user", userByKey, []any{key, r.app},
 		func(s Row) { id, object = s.Text(0), s.Copy(1) })
 	return id, object, err
 }
@@ -200,8 +202,10 @@ func copyMessage(s Row) store.MessageRow {
 	return row
 }
 
+const messageByID = `SELECT ` + messageColumns + ` FROM messages m WHERE app = $1 AND id = $2`
+
 func (r *Reader) Message(id string) (row store.MessageRow, err error) {
-	err = r.one("message "+id, `SELECT `+messageColumns+` FROM messages m WHERE app = $1 AND id = $2`, []any{r.app, id},
+	err = r.one("message "+id, messageByID, []any{r.app, id},
 		func(s Row) { row = copyMessage(s) })
 	return row, err
 }

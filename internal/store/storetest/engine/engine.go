@@ -33,7 +33,7 @@ func Open(t testing.TB, now func() time.Time) store.Store {
 	var s store.Store
 	var err error
 	if Postgres() {
-		s, err = postgres.Open(t.Context(), databases.Database(t), postgres.Options{Now: now, Conns: 4})
+		s, err = postgres.Open(t.Context(), databases.Database(t), postgres.Options{Now: now, Conns: 4, SnapshotConns: 4})
 	} else {
 		s, err = sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{Now: now})
 	}

@@ -1,0 +1,171 @@
+package postgres
+
+import (
+	"fmt"
+
+	"hansard/internal/store"
+	"hansard/internal/store/postgres/thin"
+	"hansard/internal/store/sqlstore"
+)
+
+// snapConn reads for a snapshot.
+type snapConn struct {
+	conn
+	snap *snapshot
+}
+
+// QueryMessages copies messages over the second connection.
+func (c snapConn) QueryMessages(sql string, args []any, fn func(*store.MessageRow) error) error {
+	s := c.snap
+	if s.id == "" || s.copying {
+		return c.conn.QueryMessages(sql, args, fn)
+	}
+	text, err := inline(sql, args)
+	if err != nil {
+		return err
+	}
+	if err := s.openStream(); err != nil {
+		return err
+	}
+	s.copying = true
+	s.ahead.reset()
+	defer func() {
+		s.copying = false
+		s.ahead.forget()
+	}()
+	var row store.MessageRow
+	err = s.stream.Copy(text, func(r *thin.Row) error {
+		sqlstore.ScanMessage(r, &row)
+		if s.ahead.full() {
+			if err := s.deliver(fn); err != nil {
+				return err
+			}
+		}
+		s.ahead.add(&row)
+		return nil
+	})
+	if err != nil {
+		// The transaction has failed: the next one is begun on the same snapshot.
+		s.closeStream()
+		return err
+	}
+	return s.deliver(fn)
+}
+
+// ahead holds messages that have been copied, and what they refer to: it is
+// read in one go before they are handed out, and not one by one.
+type ahead struct {
+	rows []store.MessageRow
+	buf  []byte
+	want wanted
+
+	messages map[string]store.MessageRow
+	users    map[int64]user
+	// known are users that were read before: the reader keeps them.
+	known map[int64]struct{}
+}
+
+type user struct {
+	id     string
+	object []byte
+}
+
+// wanted is what the rows refer to.
+type wanted struct {
+	messages []string
+	users    []int64
+}
+
+const (
+	aheadRows  = 256
+	aheadBytes = 512 << 10
+	maxKnown   = 1 << 16 // users, before they are read again
+)
+
+func (a *ahead) reset() {
+	a.rows, a.buf = a.rows[:0], a.buf[:0]
+}
+
+func (a *ahead) full() bool { return len(a.rows) == aheadRows || len(a.buf) >= aheadBytes }
+
+// add copies a row, whose bytes go with the next one.
+func (a *ahead) add(row *store.MessageRow) {
+	kept := *row
+	for _, b := range []*[]byte{&kept.ID, &kept.QuotedID, &kept.Body, &kept.Reactions, &kept.Thread, &kept.Pin} {
+		if *b == nil {
+			continue
+		}
+		// Where the buffer has to grow, earlier rows stay in the old one.
+		from := len(a.buf)
+		a.buf = append(a.buf, *b...)
+		*b = a.buf[from:len(a.buf):len(a.buf)]
+	}
+	a.rows = append(a.rows, kept)
+}
+
+// forget forgets what was read for the rows before.
+func (a *ahead) forget() {
+	clear(a.messages)
+	clear(a.users)
+	a.want.messages, a.want.users = a.want.messages[:0], a.want.users[:0]
+}
+
+// find lists what the rows refer to.
+func (a *ahead) find() {
+	if a.known == nil {
+		a.messages, a.users, a.known = map[string]store.MessageRow{}, map[int64]user{}, map[int64]struct{}{}
+	}
+	if len(a.known) > maxKnown {
+		clear(a.known)
+	}
+	a.forget()
+	for i := range a.rows {
+		row := &a.rows[i]
+		if len(row.QuotedID) > 0 {
+			a.want.messages = append(a.want.messages, string(row.QuotedID))
+		}
+		if _, ok := a.known[row.User]; !ok {
+			a.known[row.User] = struct{}{}
+			a.want.users = append(a.want.users, row.User)
+		}
+	}
+}
+
+// deliver hands out the rows that are held.
+func (s *snapshot) deliver(fn func(*store.MessageRow) error) error {
+	a := &s.ahead
+	a.find()
+	if err := s.Reader.MessagesByID(a.want.messages, func(row store.MessageRow) { a.messages[string(row.ID)] = row }); err != nil {
+		return fmt.Errorf("read quoted messages: %w", err)
+	}
+	err := s.Reader.UsersByKey(a.want.users, func(key int64, id string, object []byte) { a.users[key] = user{id, object} })
+	if err != nil {
+		return fmt.Errorf("read authors: %w", err)
+	}
+	for i := range a.rows {
+		if err := s.ctx.Err(); err != nil {
+			return err
+		}
+		if err := fn(&a.rows[i]); err != nil {
+			return err
+		}
+	}
+	a.reset()
+	return nil
+}
+
+// Message returns a message, which may have been read ahead.
+func (s *snapshot) Message(id string) (store.MessageRow, error) {
+	if row, ok := s.ahead.messages[id]; ok {
+		return row, nil
+	}
+	return s.Reader.Message(id)
+}
+
+// UserByKey returns a user, which may have been read ahead.
+func (s *snapshot) UserByKey(key int64) (id string, object []byte, err error) {
+	if u, ok := s.ahead.users[key]; ok {
+		return u.id, u.object, nil
+	}
+	return s.Reader.UserByKey(key)
+}
