@@ -37,10 +37,11 @@ type Store interface {
 	// View runs fn on a Reader of that app. The Reader is one snapshot, and
 	// dies when fn returns.
 	View(ctx context.Context, app int64, fn func(Reader) error) error
-	// Update runs fn in a transaction. Writers run one after the other. When
-	// Update returns nil the transaction is durable; when fn or the commit
-	// fails nothing of it remains. fn may be run with others in one durable
-	// commit, never interleaved with them.
+	// Update runs fn in a transaction. Writers of one channel, user, call or
+	// setting run as if one after the other. When Update returns nil the
+	// transaction is durable; when fn or the commit fails nothing of it remains.
+	// fn may be run again, after what it did to the store was undone: what it
+	// builds must come out the same.
 	Update(ctx context.Context, app int64, fn func(Tx) error) error
 	// Snapshot opens a Reader of that app that holds its instant until Close.
 	Snapshot(ctx context.Context, app int64) (Snapshot, error)
