@@ -75,7 +75,7 @@ func (s *Store) transact(ctx context.Context, begin string, fn func(*thin.Conn) 
 
 // patiently calls fn again while it says that the database cannot be reached.
 func (s *Store) patiently(ctx context.Context, fn func() error) error {
-	began := time.Now()
+	var since time.Time // of the first failure
 	for try := 1; ; try++ {
 		err := fn()
 		switch {
@@ -83,10 +83,16 @@ func (s *Store) patiently(ctx context.Context, fn func() error) error {
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !unreachable(err) || errors.Is(err, thin.ErrUncertain) || time.Since(began) > s.opts.Patience:
+		case !unreachable(err) || errors.Is(err, thin.ErrUncertain):
 			return err
 		}
-		if err := wait(ctx, min(time.Duration(try)*50*time.Millisecond, time.Second)); err != nil {
+		if since.IsZero() {
+			since = time.Now()
+		} else if time.Since(since) > s.opts.Patience {
+			return err
+		}
+		// At first the pool may have more connections that are as dead.
+		if err := wait(ctx, min(time.Duration(try)*10*time.Millisecond, time.Second)); err != nil {
 			return err
 		}
 	}

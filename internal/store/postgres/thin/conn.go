@@ -148,7 +148,7 @@ func (c *Conn) Rollback() error {
 	c.release()
 	if c.begin != "" {
 		c.begin = ""
-		return nil
+		return c.err
 	}
 	return c.end("ROLLBACK")
 }
@@ -162,7 +162,7 @@ func (c *Conn) Commit() error {
 	c.release()
 	if c.begin != "" {
 		c.begin = ""
-		return nil
+		return c.err
 	}
 	sent := c.err == nil
 	err := c.end("COMMIT")
