@@ -65,7 +65,7 @@ func (t *Tx) putChannel(c *chat.Channel, createdBy, truncatedBy int64, last chat
 			ON CONFLICT DO NOTHING RETURNING key`
 	}
 	key, err = t.put(sql, t.app, c.CID(), c.Type, c.ID, createdBy, c.CreatedAt, c.UpdatedAt, c.DeletedAt, c.TruncatedAt,
-		truncatedBy, last, c.Frozen, c.Disabled, c.Team, c.Cooldown, wire.AppendCustomObject(nil, c.Custom))
+		truncatedBy, last, c.Frozen, c.Disabled, []byte(c.Team), c.Cooldown, wire.AppendCustomObject(nil, c.Custom))
 	if err == nil && t.dialect.Shared {
 		t.locked[key] = struct{}{}
 	}

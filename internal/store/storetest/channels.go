@@ -20,6 +20,12 @@ func testChannels(t *testing.T, f *fixture) {
 		return err
 	})
 	f.equal(f.channel("team:red").Channel, *c)
+	c.Team = "r\x00ot \u00e4\U0001f534"
+	f.update(func(tx store.Tx) error {
+		_, err := tx.PutChannel(c)
+		return err
+	})
+	f.equal(f.channel("team:red").Channel, *c)
 	f.view(func(r store.Reader) error {
 		var cids []string
 		err := r.Channels("", func(row *store.ChannelRow) error {

@@ -36,7 +36,7 @@ CREATE TABLE channels (
 	cid             TEXT    NOT NULL COLLATE "C",
 	type            TEXT    NOT NULL COLLATE "C",
 	id              TEXT    NOT NULL COLLATE "C",
-	team            TEXT    NOT NULL COLLATE "C",
+	team            BYTEA   NOT NULL, -- a text, of any characters at all
 	custom          BYTEA   NOT NULL, -- a JSON object
 	PRIMARY KEY (app, key)
 ) WITH (fillfactor = 70); -- the counts change with every message, in place
