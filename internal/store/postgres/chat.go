@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"math"
+	"slices"
 	"strconv"
 
 	"hansard/internal/store"
@@ -30,7 +31,7 @@ func (c conn) Query(sql string, args []any, row func(sqlstore.Row) error) error 
 func (c conn) QueryMessages(sql string, args []any, fn func(*store.MessageRow) error) error {
 	var row store.MessageRow
 	sql += ` LIMIT $` + strconv.Itoa(len(args)+1)
-	args = append(args[:len(args):len(args)], int64(math.MaxInt64))
+	args = append(slices.Clip(args), int64(math.MaxInt64))
 	return c.Conn.Query(sql, args, func(r *thin.Row) error {
 		sqlstore.ScanMessage(r, &row)
 		return fn(&row)

@@ -21,7 +21,7 @@ import (
 // second one, which shares what it sees: callbacks look things up on the first
 // one meanwhile.
 type snapshot struct {
-	*sqlstore.Reader
+	sqlstore.Reader
 	store  *Store
 	ctx    context.Context //nolint:containedctx // ends with Interrupt and Close
 	cancel context.CancelFunc

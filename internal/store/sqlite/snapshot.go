@@ -13,7 +13,7 @@ import (
 
 // snapshot is a reader that keeps its connection.
 type snapshot struct {
-	*sqlstore.Reader
+	sqlstore.Reader
 	conn  *lite.Conn
 	store *Store
 	asOf  chat.Time

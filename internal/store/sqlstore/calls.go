@@ -10,13 +10,13 @@ import (
 	"hansard/internal/wire"
 )
 
-func (t *Tx) Call(cid string) (store.CallRow, error) {
-	row, err := t.Reader.Call(cid)
+func (t *tx) Call(cid string) (store.CallRow, error) {
+	row, err := t.reader.Call(cid)
 	t.note(noteCall, cid, err, row.Body, row.Details)
 	return row, err
 }
 
-func (t *Tx) PutCall(c *chat.Call) error {
+func (t *tx) PutCall(c *chat.Call) error {
 	createdBy, err := t.user(c.CreatedBy)
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (t *Tx) PutCall(c *chat.Call) error {
 
 const lockCall = `SELECT body, details FROM calls WHERE app = $1 AND cid = $2`
 
-func (t *Tx) putCall(c *chat.Call, createdBy int64, members []int64) (int64, error) {
+func (t *tx) putCall(c *chat.Call, createdBy int64, members []int64) (int64, error) {
 	cid := c.CID()
 	isNew, err := t.still(noteCall, cid, lockCall, t.app, cid)
 	if err != nil {
@@ -81,7 +81,7 @@ func (t *Tx) putCall(c *chat.Call, createdBy int64, members []int64) (int64, err
 	return t.put(sql, t.app, cid, c.CreatedAt, t.b.Bytes(), details)
 }
 
-func (t *Tx) DeleteCall(cid string) error {
+func (t *tx) DeleteCall(cid string) error {
 	t.erased = true
 	if _, err := t.still(noteCall, cid, lockCall, t.app, cid); err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 	"hansard/internal/wire"
 )
 
-func (t *Tx) PutChannel(c *chat.Channel) (int64, error) {
+func (t *tx) PutChannel(c *chat.Channel) (int64, error) {
 	createdBy, err := t.user(c.CreatedBy)
 	if err != nil {
 		return 0, err
@@ -51,7 +51,7 @@ func (t *Tx) PutChannel(c *chat.Channel) (int64, error) {
 	return key, nil
 }
 
-func (t *Tx) putChannel(c *chat.Channel, createdBy, truncatedBy int64, last chat.Time, isNew bool) (key int64, err error) {
+func (t *tx) putChannel(c *chat.Channel, createdBy, truncatedBy int64, last chat.Time, isNew bool) (key int64, err error) {
 	sql := `INSERT INTO channels (app, cid, type, id, created_by, created_at, updated_at, deleted_at, truncated_at,
 		truncated_by, last_message_at, frozen, disabled, team, cooldown, custom)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
@@ -73,7 +73,7 @@ func (t *Tx) putChannel(c *chat.Channel, createdBy, truncatedBy int64, last chat
 }
 
 // recount counts a channel's messages anew after its truncation has changed.
-func (t *Tx) recount(c *channelState) error {
+func (t *tx) recount(c *channelState) error {
 	return t.conn.Query(`SELECT count(*), coalesce(max(created_at), 0) FROM messages
 		WHERE app = $1 AND channel = $2 AND created_at >= $3`, []any{t.app, c.key, c.truncatedAt},
 		func(s Row) error {
@@ -87,21 +87,21 @@ func (t *Tx) recount(c *channelState) error {
 
 // channelByCID is the channel with that cid, which nobody else changes from now
 // on.
-func (t *Tx) channelByCID(cid string) (*channelState, error) {
+func (t *tx) channelByCID(cid string) (*channelState, error) {
 	if c := t.channels[cid]; c != nil {
 		return c, nil
 	}
 	return t.channelState("channel "+cid, channelByCID, cid)
 }
 
-func (t *Tx) channelByKey(key int64) (*channelState, error) {
+func (t *tx) channelByKey(key int64) (*channelState, error) {
 	if c := t.byKey[key]; c != nil {
 		return c, nil
 	}
 	return t.channelState("channel", channelByKey, key)
 }
 
-func (t *Tx) channelState(what, sql string, arg any) (*channelState, error) {
+func (t *tx) channelState(what, sql string, arg any) (*channelState, error) {
 	row, sequence, err := t.lockChannel(what, sql, arg)
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (t *Tx) channelState(what, sql string, arg any) (*channelState, error) {
 	return c, nil
 }
 
-func (t *Tx) PutMember(channel int64, m *chat.Member) error {
+func (t *tx) PutMember(channel int64, m *chat.Member) error {
 	user, err := t.user(m.UserID)
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func (t *Tx) PutMember(channel int64, m *chat.Member) error {
 }
 
 // DeleteMembers removes all members and read states of a channel.
-func (t *Tx) DeleteMembers(channel int64) error {
+func (t *tx) DeleteMembers(channel int64) error {
 	c, err := t.channelByKey(channel)
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func (t *Tx) DeleteMembers(channel int64) error {
 	return t.exec(`DELETE FROM reads WHERE app = $1 AND channel = $2`, t.app, channel)
 }
 
-func (t *Tx) DeleteMember(channel int64, user string) error {
+func (t *tx) DeleteMember(channel int64, user string) error {
 	key, err := t.user(user)
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 
 // changing runs a statement that must change something; ErrNotFound naming what
 // was to be changed if it does not.
-func (t *Tx) changing(what, sql string, args ...any) error {
+func (t *tx) changing(what, sql string, args ...any) error {
 	n, err := t.conn.Exec(sql, args...)
 	if err == nil && n == 0 {
 		return fmt.Errorf("%s: %w", what, store.ErrNotFound)
@@ -38,7 +38,7 @@ func scanDoomed(s Row) doomed {
 	}
 }
 
-func (t *Tx) DeleteMessage(id string) error {
+func (t *tx) DeleteMessage(id string) error {
 	if t.dialect.Shared {
 		if _, err := t.lockMessages([]string{id}); err != nil {
 			return err
@@ -71,7 +71,7 @@ func (t *Tx) DeleteMessage(id string) error {
 
 // deleteMessages removes messages of a channel and what hangs on them. The
 // caller sees to the read states and to the channel's last message.
-func (t *Tx) deleteMessages(c *channelState, list []doomed) error {
+func (t *tx) deleteMessages(c *channelState, list []doomed) error {
 	t.erased = true
 	args := make([]any, 2)
 	for _, sql := range []string{
@@ -112,7 +112,7 @@ func (t *Tx) deleteMessages(c *channelState, list []doomed) error {
 const deleteReply = `DELETE FROM replies WHERE app = $1 AND parent = $2 AND created_at = $3 AND id = $4`
 
 // findLast finds the time of the last message anew, after some were removed.
-func (t *Tx) findLast(c *channelState) error {
+func (t *tx) findLast(c *channelState) error {
 	return t.conn.Query(`SELECT coalesce(max(created_at), 0) FROM messages WHERE app = $1 AND channel = $2 AND created_at >= $3`,
 		[]any{t.app, c.key, c.truncatedAt}, func(s Row) error {
 			c.lastMessageAt, c.dirty = s.Time(0), true
@@ -120,7 +120,7 @@ func (t *Tx) findLast(c *channelState) error {
 		})
 }
 
-func (t *Tx) PurgeMessages(channel int64, before chat.Time, limit int) (int, error) {
+func (t *tx) PurgeMessages(channel int64, before chat.Time, limit int) (int, error) {
 	c, err := t.channelByKey(channel)
 	if err != nil {
 		return 0, err
@@ -156,7 +156,7 @@ func (t *Tx) PurgeMessages(channel int64, before chat.Time, limit int) (int, err
 
 // lowerUnread takes messages that are gone, oldest first, off the unread counts
 // of those who had not read them.
-func (t *Tx) lowerUnread(c *channelState, gone []doomed) error {
+func (t *tx) lowerUnread(c *channelState, gone []doomed) error {
 	var unread []chat.Time
 	own := map[int64][]chat.Time{}
 	for i := range gone {
@@ -198,7 +198,7 @@ func (t *Tx) lowerUnread(c *channelState, gone []doomed) error {
 // purgeBatch is how many messages are removed in one go.
 const purgeBatch = 2000
 
-func (t *Tx) DeleteChannel(channel int64) error {
+func (t *tx) DeleteChannel(channel int64) error {
 	c, err := t.channelByKey(channel)
 	if err != nil {
 		return err

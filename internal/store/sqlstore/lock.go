@@ -15,7 +15,7 @@ import (
 // run again.
 
 // lockChannel reads a channel, and locks it.
-func (t *Tx) lockChannel(what, sql string, arg any) (row store.ChannelRow, sequence int64, err error) {
+func (t *tx) lockChannel(what, sql string, arg any) (row store.ChannelRow, sequence int64, err error) {
 	if !t.dialect.Shared {
 		return t.channel(what, sql, arg)
 	}
@@ -27,7 +27,7 @@ func (t *Tx) lockChannel(what, sql string, arg any) (row store.ChannelRow, seque
 }
 
 // isLocked reports whether nobody else changes what is in a channel.
-func (t *Tx) isLocked(channel int64) bool {
+func (t *tx) isLocked(channel int64) bool {
 	if !t.dialect.Shared {
 		return true
 	}
@@ -36,7 +36,7 @@ func (t *Tx) isLocked(channel int64) bool {
 }
 
 // lockKey locks a channel, unless it is locked already.
-func (t *Tx) lockKey(channel int64) error {
+func (t *tx) lockKey(channel int64) error {
 	if t.isLocked(channel) {
 		return nil
 	}
@@ -48,7 +48,7 @@ func (t *Tx) lockKey(channel int64) error {
 }
 
 // lockHome locks the channel that a message was seen in.
-func (t *Tx) lockHome(channel int64) error {
+func (t *tx) lockHome(channel int64) error {
 	err := t.lockKey(channel)
 	if errors.Is(err, store.ErrNotFound) {
 		return ErrAgain // it was deleted since, with all that was in it
@@ -64,11 +64,11 @@ var errPart = errors.New("that is a part")
 
 // userMessagesLocked is UserMessagesIn for messages that may be in any channel:
 // some are looked at for their channels, and once these are locked they are read.
-func (t *Tx) userMessagesLocked(user int64, q store.MessageRange, fn func(*store.MessageRow) error) error {
+func (t *tx) userMessagesLocked(user int64, q store.MessageRange, fn func(*store.MessageRow) error) error {
 	for {
 		channels := map[int64]struct{}{}
 		n := 0
-		err := t.Reader.UserMessagesIn(user, q, func(row *store.MessageRow) error {
+		err := t.reader.UserMessagesIn(user, q, func(row *store.MessageRow) error {
 			if !t.isLocked(row.Channel) {
 				channels[row.Channel] = struct{}{}
 			}
@@ -86,7 +86,7 @@ func (t *Tx) userMessagesLocked(user int64, q store.MessageRange, fn func(*store
 			}
 		}
 		n = 0
-		err = t.Reader.UserMessagesIn(user, q, func(row *store.MessageRow) error {
+		err = t.reader.UserMessagesIn(user, q, func(row *store.MessageRow) error {
 			if !t.isLocked(row.Channel) {
 				return ErrAgain // it has come since
 			}
@@ -127,7 +127,7 @@ const (
 
 const absent = 0
 
-func (t *Tx) hash(parts ...[]byte) uint64 {
+func (t *tx) hash(parts ...[]byte) uint64 {
 	var h maphash.Hash
 	h.SetSeed(t.seed)
 	for _, p := range parts {
@@ -138,7 +138,7 @@ func (t *Tx) hash(parts ...[]byte) uint64 {
 }
 
 // note notes what was read, or with an ErrNotFound that nothing was there.
-func (t *Tx) note(kind, name string, err error, parts ...[]byte) {
+func (t *tx) note(kind, name string, err error, parts ...[]byte) {
 	if !t.dialect.Shared {
 		return
 	}
@@ -151,20 +151,20 @@ func (t *Tx) note(kind, name string, err error, parts ...[]byte) {
 }
 
 // noteAbsent notes that nothing was there, if err says so.
-func (t *Tx) noteAbsent(kind, name string, err error) {
+func (t *tx) noteAbsent(kind, name string, err error) {
 	if err != nil {
 		t.note(kind, name, err)
 	}
 }
 
 // wasAbsent reports whether something was looked for that was not there.
-func (t *Tx) wasAbsent(kind, name string) bool {
+func (t *tx) wasAbsent(kind, name string) bool {
 	was, ok := t.seen[kind+name]
 	return ok && was == absent
 }
 
 // forget forgets what was noted, since this transaction has changed it.
-func (t *Tx) forget(kind, name string) {
+func (t *tx) forget(kind, name string) {
 	if t.dialect.Shared {
 		delete(t.seen, kind+name)
 	}
@@ -173,7 +173,7 @@ func (t *Tx) forget(kind, name string) {
 // still locks a row that is to be written, and makes sure that it is what it
 // was when it was read. sql yields the columns that were noted. isNew reports
 // that there was no row.
-func (t *Tx) still(kind, name, sql string, args ...any) (isNew bool, err error) {
+func (t *tx) still(kind, name, sql string, args ...any) (isNew bool, err error) {
 	if !t.dialect.Shared {
 		return false, nil
 	}

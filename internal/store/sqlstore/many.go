@@ -8,7 +8,7 @@ const chunk = 256
 // many runs a statement for each of n sets of parameters, and calls done, if it
 // is not nil, with how many rows each changed. args may return the same slice
 // again.
-func (t *Tx) many(sql string, n int, args func(i int) []any, done func(i int, changed int64)) error {
+func (t *tx) many(sql string, n int, args func(i int) []any, done func(i int, changed int64)) error {
 	if p, ok := t.conn.(Pipeline); ok {
 		return p.Many(sql, n, args, nil, done)
 	}
@@ -26,7 +26,7 @@ func (t *Tx) many(sql string, n int, args func(i int) []any, done func(i int, ch
 
 // manyRows runs a query for each of n sets of parameters. row must not run
 // other statements.
-func (r *Reader) manyRows(sql string, n int, args func(i int) []any, row func(i int, s Row)) error {
+func (r *reader) manyRows(sql string, n int, args func(i int) []any, row func(i int, s Row)) error {
 	if p, ok := r.conn.(Pipeline); ok {
 		return p.Many(sql, n, args, row, nil)
 	}
@@ -54,15 +54,12 @@ func inChunks[T any](list []T, fn func([]T) error) error {
 	return nil
 }
 
-// MessagesByID reads messages by their ids; those that are not there are left
-// out. The rows are the caller's own.
-func (r *Reader) MessagesByID(ids []string, fn func(store.MessageRow)) error {
+func (r *reader) MessagesByID(ids []string, fn func(store.MessageRow)) error {
 	return r.manyRows(messageByID, len(ids), func(i int) []any { return []any{r.app, ids[i]} },
 		func(_ int, s Row) { fn(copyMessage(s)) })
 }
 
-// UsersByKey reads users by their keys.
-func (r *Reader) UsersByKey(keys []int64, fn func(key int64, id string, object []byte)) error {
+func (r *reader) UsersByKey(keys []int64, fn func(key int64, id string, object []byte)) error {
 	return r.manyRows(userByKey, len(keys), func(i int) []any { return []any{keys[i], r.app} },
 		func(i int, s Row) { fn(keys[i], s.Text(0), s.Copy(1)) })
 }

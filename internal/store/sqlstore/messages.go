@@ -15,7 +15,7 @@ const insertMessage = `INSERT INTO messages (app, channel, created_at, id, "user
 
 // PutMessage writes a message as one that was sent, or changed, just now: a new
 // one makes the channel's other members have one more unread.
-func (t *Tx) PutMessage(m *chat.Message) error {
+func (t *tx) PutMessage(m *chat.Message) error {
 	c, err := t.channelByCID(m.CID)
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (t *Tx) PutMessage(m *chat.Message) error {
 
 // unreadable reports whether a message is there to be read by others: one that
 // is neither deleted nor silent. Its channel is locked from now on.
-func (t *Tx) unreadable(id string) (is bool, err error) {
+func (t *tx) unreadable(id string) (is bool, err error) {
 	for {
 		var channel int64
 		err := t.conn.Query(`SELECT channel, deleted_at = 0 AND kind & 4 = 0 FROM messages WHERE app = $1 AND id = $2`, []any{t.app, id},
@@ -74,7 +74,7 @@ func (t *Tx) unreadable(id string) (is bool, err error) {
 
 // shiftUnread changes the unread counts of those who have not read up to a
 // message of somebody else.
-func (t *Tx) shiftUnread(c *channelState, createdAt chat.Time, author int64, by int) error {
+func (t *tx) shiftUnread(c *channelState, createdAt chat.Time, author int64, by int) error {
 	if createdAt < c.truncatedAt {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (t *Tx) shiftUnread(c *channelState, createdAt chat.Time, author int64, by 
 // bulkFrom is from how many messages on a batch is one of a bulk load.
 const bulkFrom = 500
 
-func (t *Tx) InsertMessages(ms []chat.Message, keep bool) (int, error) {
+func (t *tx) InsertMessages(ms []chat.Message, keep bool) (int, error) {
 	if err := t.lockChannels(ms); err != nil {
 		return 0, err
 	}
@@ -116,7 +116,7 @@ func (t *Tx) InsertMessages(ms []chat.Message, keep bool) (int, error) {
 }
 
 // lockChannels locks the channels of messages, all in one order.
-func (t *Tx) lockChannels(ms []chat.Message) error {
+func (t *tx) lockChannels(ms []chat.Message) error {
 	if !t.dialect.Shared {
 		return nil
 	}
@@ -132,14 +132,14 @@ func (t *Tx) lockChannels(ms []chat.Message) error {
 	return nil
 }
 
-func (t *Tx) findOrphans() error {
+func (t *tx) findOrphans() error {
 	return t.conn.Query(`SELECT 1 FROM orphans WHERE app = $1 LIMIT 1`, []any{t.app}, func(Row) error {
 		t.orphans = true
 		return nil
 	})
 }
 
-func (t *Tx) resolve(m *chat.Message) (err error) {
+func (t *tx) resolve(m *chat.Message) (err error) {
 	if t.keys.User, err = t.user(m.UserID); err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (t *Tx) resolve(m *chat.Message) (err error) {
 }
 
 // record makes the row of a message. Its body is valid until the next call.
-func (t *Tx) record(m *chat.Message, c *channelState) (MessageRecord, error) {
+func (t *tx) record(m *chat.Message, c *channelState) (MessageRecord, error) {
 	if err := t.resolve(m); err != nil {
 		return MessageRecord{}, err
 	}
@@ -187,7 +187,7 @@ func (r *MessageRecord) args(into []any) []any {
 	return append(into, r.App, r.Channel, r.CreatedAt, r.ID, r.User, r.Kind, r.DeletedAt, null(r.Parent), null(r.Quoted), r.Body, r.Pin)
 }
 
-func (t *Tx) putMessage(m *chat.Message, keep bool) (isNew bool, err error) {
+func (t *tx) putMessage(m *chat.Message, keep bool) (isNew bool, err error) {
 	c, err := t.channelByCID(m.CID)
 	if err != nil {
 		return false, err
@@ -214,7 +214,7 @@ func (t *Tx) putMessage(m *chat.Message, keep bool) (isNew bool, err error) {
 }
 
 // putMessages is putMessage for a few at once.
-func (t *Tx) putMessages(ms []chat.Message, keep bool) (n int, err error) {
+func (t *tx) putMessages(ms []chat.Message, keep bool) (n int, err error) {
 	records := make([]MessageRecord, len(ms))
 	isNew := make([]bool, len(ms))
 	for i := range ms {
@@ -251,7 +251,7 @@ func (t *Tx) putMessages(ms []chat.Message, keep bool) (n int, err error) {
 // account does what follows from an insert: it replaces the message that was
 // there, and keeps counts and threads in step. A reply is added to those that
 // are to be inserted.
-func (t *Tx) account(r *MessageRecord, c *channelState, isNew, keep bool, replies *[]*MessageRecord) error {
+func (t *tx) account(r *MessageRecord, c *channelState, isNew, keep bool, replies *[]*MessageRecord) error {
 	switch {
 	case isNew:
 		t.forget(noteMessage, r.ID)
@@ -286,7 +286,7 @@ func (t *Tx) account(r *MessageRecord, c *channelState, isNew, keep bool, replie
 	return nil
 }
 
-func (t *Tx) insertReplies(replies *[]*MessageRecord) error {
+func (t *tx) insertReplies(replies *[]*MessageRecord) error {
 	list := *replies
 	*replies = list[:0]
 	return t.many(`INSERT INTO replies (app, parent, created_at, id, "user", deleted_at) VALUES ($1, $2, $3, $4, $5, $6)`, len(list),
@@ -303,7 +303,7 @@ func live(c *channelState, createdAt, deletedAt chat.Time) bool {
 
 // replaceMessage writes r over the message with its id, which may lie in
 // another place. Reactions and thread stay with it. The caller counts r.
-func (t *Tx) replaceMessage(r *MessageRecord, c *channelState) error {
+func (t *tx) replaceMessage(r *MessageRecord, c *channelState) error {
 	var channel int64
 	var createdAt, deletedAt chat.Time
 	var parent string
@@ -373,7 +373,7 @@ func (th *thread) add(user int64, deleted bool) {
 }
 
 // writeThreads writes what messages show of their replies, from the replies.
-func (t *Tx) writeThreads(parents []string) error {
+func (t *tx) writeThreads(parents []string) error {
 	if t.dialect.Shared {
 		// A parent may be in another channel, if it was imported so.
 		if _, err := t.lockMessages(parents); err != nil {
@@ -420,7 +420,7 @@ func (t *Tx) writeThreads(parents []string) error {
 
 // lockMessages locks the channels that messages are in, and says which of them
 // are there.
-func (t *Tx) lockMessages(ids []string) (there []bool, err error) {
+func (t *tx) lockMessages(ids []string) (there []bool, err error) {
 	for {
 		there = make([]bool, len(ids))
 		open := map[int64]struct{}{}

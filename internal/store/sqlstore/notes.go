@@ -11,7 +11,7 @@ import (
 
 var errHistoryQuery = errors.New("a query of the history must name a message or a user")
 
-func (r *Reader) History(q store.HistoryQuery, fn func(*store.HistoryRow) error) error {
+func (r *reader) History(q store.HistoryQuery, fn func(*store.HistoryRow) error) error {
 	if q.Message == "" && q.User == 0 {
 		return errHistoryQuery
 	}
@@ -38,7 +38,7 @@ func (r *Reader) History(q store.HistoryQuery, fn func(*store.HistoryRow) error)
 	})
 }
 
-func (t *Tx) PutHistory(h *store.HistoryRow) error {
+func (t *tx) PutHistory(h *store.HistoryRow) error {
 	return t.exec(`INSERT INTO history (app, message, updated_at, updated_by, object) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (app, message, updated_at) DO UPDATE SET updated_by = $4, object = $5`,
 		t.app, h.Message, h.UpdatedAt, h.UpdatedBy, h.Object)
@@ -46,19 +46,19 @@ func (t *Tx) PutHistory(h *store.HistoryRow) error {
 
 const selectPending = `SELECT id, channel, "user", created_at, message, metadata FROM pending WHERE app = $1 AND id = $2`
 
-func (r *Reader) Pending(id string) (store.PendingRow, error) { return r.pending(id, selectPending) }
+func (r *reader) Pending(id string) (store.PendingRow, error) { return r.pending(id, selectPending) }
 
-func (t *Tx) Pending(id string) (store.PendingRow, error) {
+func (t *tx) Pending(id string) (store.PendingRow, error) {
 	if t.dialect.Shared {
 		// One of those who want to commit it, or to drop it, does.
 		row, err := t.pending(id, selectPending+` FOR UPDATE`)
 		t.noteAbsent(notePending, id, err)
 		return row, err
 	}
-	return t.Reader.Pending(id)
+	return t.reader.Pending(id)
 }
 
-func (r *Reader) pending(id, sql string) (row store.PendingRow, err error) {
+func (r *reader) pending(id, sql string) (row store.PendingRow, err error) {
 	err = r.one("pending message "+id, sql, []any{r.app, id}, func(s Row) {
 		row = store.PendingRow{
 			ID: s.Text(0), Channel: s.Int(1), User: s.Int(2), CreatedAt: s.Time(3), Message: s.Copy(4), Metadata: s.Copy(5),
@@ -67,7 +67,7 @@ func (r *Reader) pending(id, sql string) (row store.PendingRow, err error) {
 	return row, err
 }
 
-func (t *Tx) PutPending(p *store.PendingRow) error {
+func (t *tx) PutPending(p *store.PendingRow) error {
 	if t.wasAbsent(notePending, p.ID) {
 		t.forget(notePending, p.ID)
 		n, err := t.conn.Exec(`INSERT INTO pending (app, id, channel, "user", created_at, message, metadata)
@@ -82,21 +82,21 @@ func (t *Tx) PutPending(p *store.PendingRow) error {
 		t.app, p.ID, p.Channel, p.User, p.CreatedAt, p.Message, p.Metadata)
 }
 
-func (t *Tx) DeletePending(id string) error {
+func (t *tx) DeletePending(id string) error {
 	return t.changing("pending message "+id, `DELETE FROM pending WHERE app = $1 AND id = $2`, t.app, id)
 }
 
-func (t *Tx) DeletePendingOf(user int64) error {
+func (t *tx) DeletePendingOf(user int64) error {
 	t.erased = true
 	return t.exec(`DELETE FROM pending WHERE app = $1 AND "user" = $2`, t.app, user)
 }
 
-func (t *Tx) DeleteHistory(message string) error {
+func (t *tx) DeleteHistory(message string) error {
 	t.erased = true
 	return t.exec(`DELETE FROM history WHERE app = $1 AND message = $2`, t.app, message)
 }
 
-func (r *Reader) Mark(kind store.MarkKind, user int64, subject string) (m store.Mark, err error) {
+func (r *reader) Mark(kind store.MarkKind, user int64, subject string) (m store.Mark, err error) {
 	err = r.one("mark on "+subject, `SELECT at, until FROM marks WHERE app = $1 AND kind = $2 AND "user" = $3 AND subject = $4`,
 		[]any{r.app, int64(kind), user, subject}, func(s Row) {
 			m = store.Mark{Kind: kind, User: user, Subject: subject, At: s.Time(0), Until: s.Time(1)}
@@ -104,45 +104,45 @@ func (r *Reader) Mark(kind store.MarkKind, user int64, subject string) (m store.
 	return m, err
 }
 
-func (r *Reader) Marks(kind store.MarkKind, user int64, fn func(*store.Mark) error) error {
+func (r *reader) Marks(kind store.MarkKind, user int64, fn func(*store.Mark) error) error {
 	return r.conn.Query(`SELECT subject, at, until FROM marks WHERE app = $1 AND kind = $2 AND "user" = $3 ORDER BY subject`,
 		[]any{r.app, int64(kind), user}, func(s Row) error {
 			return fn(&store.Mark{Kind: kind, User: user, Subject: s.Text(0), At: s.Time(1), Until: s.Time(2)})
 		})
 }
 
-func (t *Tx) PutMark(m *store.Mark) error {
+func (t *tx) PutMark(m *store.Mark) error {
 	return t.exec(`INSERT INTO marks (app, kind, "user", subject, at, until) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (app, kind, "user", subject) DO UPDATE SET at = $5, until = $6`,
 		t.app, int64(m.Kind), m.User, m.Subject, m.At, m.Until)
 }
 
-func (t *Tx) DeleteMark(kind store.MarkKind, user int64, subject string) error {
+func (t *tx) DeleteMark(kind store.MarkKind, user int64, subject string) error {
 	return t.exec(`DELETE FROM marks WHERE app = $1 AND kind = $2 AND "user" = $3 AND subject = $4`, t.app, int64(kind), user, subject)
 }
 
-func (t *Tx) DeleteMarksOn(kind store.MarkKind, subject string) error {
+func (t *tx) DeleteMarksOn(kind store.MarkKind, subject string) error {
 	return t.exec(`DELETE FROM marks WHERE app = $1 AND kind = $2 AND subject = $3`, t.app, int64(kind), subject)
 }
 
-func (r *Reader) Setting(name string) (value []byte, err error) {
+func (r *reader) Setting(name string) (value []byte, err error) {
 	err = r.one("setting "+name, `SELECT value FROM settings WHERE app = $1 AND name = $2`, []any{r.app, name},
 		func(s Row) { value = s.Copy(0) })
 	return value, err
 }
 
-func (r *Reader) Settings(prefix string, fn func(name string, value []byte) error) error {
+func (r *reader) Settings(prefix string, fn func(name string, value []byte) error) error {
 	return r.conn.Query(`SELECT name, value FROM settings WHERE app = $1 AND name >= $2 AND substr(name, 1, length($2)) = $2 ORDER BY name`,
 		[]any{r.app, prefix}, func(s Row) error { return fn(s.Text(0), s.Bytes(1)) })
 }
 
-func (t *Tx) Setting(name string) ([]byte, error) {
-	value, err := t.Reader.Setting(name)
+func (t *tx) Setting(name string) ([]byte, error) {
+	value, err := t.reader.Setting(name)
 	t.note(noteSetting, name, err, value, nil)
 	return value, err
 }
 
-func (t *Tx) PutSetting(name string, value []byte) error {
+func (t *tx) PutSetting(name string, value []byte) error {
 	isNew, err := t.still(noteSetting, name, `SELECT value, NULL::bytea FROM settings WHERE app = $1 AND name = $2`, t.app, name)
 	if err != nil {
 		return err

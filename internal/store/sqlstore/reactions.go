@@ -10,12 +10,12 @@ import (
 	"hansard/internal/wire"
 )
 
-func (t *Tx) PutReaction(r *chat.Reaction) error {
+func (t *tx) PutReaction(r *chat.Reaction) error {
 	_, err := t.InsertReactions([]chat.Reaction{*r}, false)
 	return err
 }
 
-func (t *Tx) InsertReactions(rs []chat.Reaction, keep bool) (int, error) {
+func (t *tx) InsertReactions(rs []chat.Reaction, keep bool) (int, error) {
 	n := 0
 	err := inChunks(rs, func(part []chat.Reaction) error {
 		news, err := t.putReactions(part, keep)
@@ -25,7 +25,7 @@ func (t *Tx) InsertReactions(rs []chat.Reaction, keep bool) (int, error) {
 	return n, err
 }
 
-func (t *Tx) putReactions(rs []chat.Reaction, keep bool) (n int, err error) {
+func (t *tx) putReactions(rs []chat.Reaction, keep bool) (n int, err error) {
 	if err := t.reactable(rs); err != nil {
 		return 0, err
 	}
@@ -67,7 +67,7 @@ func (t *Tx) putReactions(rs []chat.Reaction, keep bool) (n int, err error) {
 
 // reactable makes sure that the messages are there which reactions are to, and
 // locks their channels.
-func (t *Tx) reactable(rs []chat.Reaction) error {
+func (t *tx) reactable(rs []chat.Reaction) error {
 	ids := make([]string, 0, len(rs))
 	for i := range rs {
 		if n := len(ids); n == 0 || ids[n-1] != rs[i].MessageID {
@@ -84,7 +84,7 @@ func (t *Tx) reactable(rs []chat.Reaction) error {
 	return nil
 }
 
-func (t *Tx) DeleteReaction(message, user, typ string) error {
+func (t *tx) DeleteReaction(message, user, typ string) error {
 	key, err := t.user(user)
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("reaction %s of %s: %w", typ, user, store.ErrNotFound)
@@ -104,7 +104,7 @@ func (t *Tx) DeleteReaction(message, user, typ string) error {
 }
 
 // DeleteReactions removes all reactions to a message.
-func (t *Tx) DeleteReactions(message string) error {
+func (t *tx) DeleteReactions(message string) error {
 	if _, err := t.lockMessages([]string{message}); err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (t *Tx) DeleteReactions(message string) error {
 
 // summarize writes what messages show of the reactions to them, from the
 // reactions.
-func (t *Tx) summarize(ids []string) error {
+func (t *tx) summarize(ids []string) error {
 	sums := make([]wire.ReactionSummary, len(ids))
 	err := t.manyRows(`SELECT r.body, r.type, r.score, r.created_at FROM reactions r`+t.join()+`users u ON u.app = r.app AND u.key = r."user"
 		WHERE r.app = $1 AND r.message = $2 ORDER BY r.created_at DESC, u.id, r.type`, len(ids),

@@ -8,21 +8,31 @@ import (
 	"hansard/internal/store"
 )
 
-// Reader reads the data of one app on a connection that holds one instant.
-type Reader struct {
+// Reader is a store.Reader, with what engines may use beyond it.
+type Reader interface {
+	store.Reader
+	// MessagesByID reads messages by their ids, in one go; those that are not
+	// there are left out. The rows are the caller's own.
+	MessagesByID(ids []string, fn func(store.MessageRow)) error
+	// UsersByKey reads users by their keys, in one go.
+	UsersByKey(keys []int64, fn func(key int64, id string, object []byte)) error
+}
+
+// NewReader returns a Reader of one app on a connection that holds one instant.
+func NewReader(c Conn, d Dialect, app int64) Reader { return &reader{conn: c, dialect: d, app: app} }
+
+// reader reads the data of one app on a connection that holds one instant.
+type reader struct {
 	conn    Conn
 	app     int64
 	dialect Dialect
 }
 
-// NewReader returns a Reader on a connection.
-func NewReader(c Conn, d Dialect, app int64) *Reader { return &Reader{conn: c, dialect: d, app: app} }
-
-func (r *Reader) one(what, sql string, args []any, row func(Row)) error {
+func (r *reader) one(what, sql string, args []any, row func(Row)) error {
 	return one(r.conn, what, sql, args, row)
 }
 
-func (r *Reader) UserKey(id string) (key int64, err error) {
+func (r *reader) UserKey(id string) (key int64, err error) {
 	err = r.one("user "+id, `SELECT key FROM users WHERE app = $1 AND id = $2`, []any{r.app, id},
 		func(s Row) { key = s.Int(0) })
 	return key, err
@@ -30,13 +40,13 @@ func (r *Reader) UserKey(id string) (key int64, err error) {
 
 const userByKey = `SELECT id, body FROM users WHERE key = $1 AND app = $2`
 
-func (r *Reader) UserByKey(key int64) (id string, object []byte, err error) {
+func (r *reader) UserByKey(key int64) (id string, object []byte, err error) {
 	err = r.one("user", userByKey, []any{key, r.app},
 		func(s Row) { id, object = s.Text(0), s.Copy(1) })
 	return id, object, err
 }
 
-func (r *Reader) Users(fn func(key int64, id string, object []byte) error) error {
+func (r *reader) Users(fn func(key int64, id string, object []byte) error) error {
 	return r.conn.Query(`SELECT key, id, body FROM users WHERE app = $1 ORDER BY id`, []any{r.app},
 		func(s Row) error { return fn(s.Int(0), s.Text(1), s.Bytes(2)) })
 }
@@ -67,12 +77,12 @@ const (
 	channelByKey = `SELECT ` + channelColumns + ` FROM channels WHERE app = $1 AND key = $2`
 )
 
-func (r *Reader) Channel(cid string) (row store.ChannelRow, err error) {
+func (r *reader) Channel(cid string) (row store.ChannelRow, err error) {
 	row, _, err = r.channel("channel "+cid, channelByCID, cid)
 	return row, err
 }
 
-func (r *Reader) channel(what, sql string, arg any) (row store.ChannelRow, sequence int64, err error) {
+func (r *reader) channel(what, sql string, arg any) (row store.ChannelRow, sequence int64, err error) {
 	var serr error
 	err = r.one(what, sql, []any{r.app, arg}, func(s Row) { row, sequence, serr = scanChannel(s) })
 	if err == nil {
@@ -81,7 +91,7 @@ func (r *Reader) channel(what, sql string, arg any) (row store.ChannelRow, seque
 	return row, sequence, err
 }
 
-func (r *Reader) Channels(after string, fn func(*store.ChannelRow) error) error {
+func (r *reader) Channels(after string, fn func(*store.ChannelRow) error) error {
 	return r.conn.Query(`SELECT `+channelColumns+` FROM channels WHERE app = $1 AND cid > $2 ORDER BY cid`, []any{r.app, after},
 		func(s Row) error {
 			row, _, err := scanChannel(s)
@@ -92,7 +102,7 @@ func (r *Reader) Channels(after string, fn func(*store.ChannelRow) error) error 
 		})
 }
 
-func (r *Reader) ChannelsOf(user int64, fn func(*store.ChannelRow) error) error {
+func (r *reader) ChannelsOf(user int64, fn func(*store.ChannelRow) error) error {
 	return r.conn.Query(`SELECT `+channelColumns+` FROM channels
 		WHERE app = $1 AND key IN (SELECT channel FROM members WHERE app = $1 AND "user" = $2) ORDER BY cid`, []any{r.app, user},
 		func(s Row) error {
@@ -104,7 +114,7 @@ func (r *Reader) ChannelsOf(user int64, fn func(*store.ChannelRow) error) error 
 		})
 }
 
-func (r *Reader) Members(channel int64, fn func(*store.MemberRow) error) error {
+func (r *reader) Members(channel int64, fn func(*store.MemberRow) error) error {
 	var row store.MemberRow
 	return r.conn.Query(`SELECT m."user", m.body FROM members m`+r.join()+`users u ON u.app = m.app AND u.key = m."user"
 		WHERE m.app = $1 AND m.channel = $2 ORDER BY m.created_at, u.id`, []any{r.app, channel},
@@ -114,14 +124,14 @@ func (r *Reader) Members(channel int64, fn func(*store.MemberRow) error) error {
 		})
 }
 
-func (r *Reader) Member(channel, user int64) (row store.MemberRow, err error) {
+func (r *reader) Member(channel, user int64) (row store.MemberRow, err error) {
 	err = r.one("member", `SELECT "user", body FROM members WHERE app = $1 AND channel = $2 AND "user" = $3`,
 		[]any{r.app, channel, user},
 		func(s Row) { row = store.MemberRow{User: s.Int(0), Body: s.Copy(1)} })
 	return row, err
 }
 
-func (r *Reader) selectReads() string {
+func (r *reader) selectReads() string {
 	return `SELECT r."user", u.id, r.last_read, r.last_message_id,
 		CASE WHEN r.unread > 0 THEN r.unread ELSE 0 END + c.sequence - r.sequence FROM reads r` + r.join() + `users u
 		ON u.app = r.app AND u.key = r."user"` + r.join() + `channels c ON c.app = r.app AND c.key = r.channel
@@ -134,7 +144,7 @@ func scanRead(s Row) store.ReadRow {
 	}}
 }
 
-func (r *Reader) Reads(channel int64, fn func(*store.ReadRow) error) error {
+func (r *reader) Reads(channel int64, fn func(*store.ReadRow) error) error {
 	var row store.ReadRow
 	return r.conn.Query(r.selectReads()+` ORDER BY u.id`, []any{r.app, channel}, func(s Row) error {
 		row = scanRead(s)
@@ -142,7 +152,7 @@ func (r *Reader) Reads(channel int64, fn func(*store.ReadRow) error) error {
 	})
 }
 
-func (r *Reader) Read(channel, user int64) (row store.ReadRow, err error) {
+func (r *reader) Read(channel, user int64) (row store.ReadRow, err error) {
 	err = r.one("read state", r.selectReads()+` AND r."user" = $3`, []any{r.app, channel, user},
 		func(s Row) { row = scanRead(s) })
 	return row, err
@@ -204,18 +214,18 @@ func copyMessage(s Row) store.MessageRow {
 
 const messageByID = `SELECT ` + messageColumns + ` FROM messages m WHERE app = $1 AND id = $2`
 
-func (r *Reader) Message(id string) (row store.MessageRow, err error) {
+func (r *reader) Message(id string) (row store.MessageRow, err error) {
 	err = r.one("message "+id, messageByID, []any{r.app, id},
 		func(s Row) { row = copyMessage(s) })
 	return row, err
 }
 
-func (r *Reader) Messages(q store.MessageRange, fn func(*store.MessageRow) error) error {
+func (r *reader) Messages(q store.MessageRange, fn func(*store.MessageRow) error) error {
 	sql, args := inRange(`SELECT `+messageColumns+` FROM messages m WHERE m.app = $1 AND m.channel = $2`, []any{r.app, q.Channel}, "m", &q)
 	return r.messages(sql, args, fn)
 }
 
-func (r *Reader) Replies(parent string, q store.MessageRange, fn func(*store.MessageRow) error) error {
+func (r *reader) Replies(parent string, q store.MessageRange, fn func(*store.MessageRow) error) error {
 	sql, args := inRange(`SELECT `+messageColumns+` FROM replies r JOIN messages m ON m.app = r.app AND m.id = r.id
 		WHERE r.app = $1 AND r.parent = $2`, []any{r.app, parent}, "r", &q)
 	return r.messages(sql, args, fn)
@@ -248,12 +258,12 @@ func inRange(sql string, args []any, table string, q *store.MessageRange) (strin
 	return sql + ` ORDER BY ` + table + `.created_at, ` + table + `.id`, args
 }
 
-func (r *Reader) Pinned(channel int64, fn func(*store.MessageRow) error) error {
+func (r *reader) Pinned(channel int64, fn func(*store.MessageRow) error) error {
 	return r.messages(`SELECT `+messageColumns+` FROM messages m`+r.by("messages_pinned")+`
 		WHERE m.app = $1 AND m.channel = $2 AND m.pin IS NOT NULL ORDER BY m.created_at DESC, m.id DESC`, []any{r.app, channel}, fn)
 }
 
-func (r *Reader) messages(sql string, args []any, fn func(*store.MessageRow) error) error {
+func (r *reader) messages(sql string, args []any, fn func(*store.MessageRow) error) error {
 	if c, ok := r.conn.(MessageReader); ok {
 		return c.QueryMessages(sql, args, fn)
 	}
@@ -266,7 +276,7 @@ func (r *Reader) messages(sql string, args []any, fn func(*store.MessageRow) err
 
 // by names the index that a statement is to go by, where the engine must be
 // told.
-func (r *Reader) by(index string) string {
+func (r *reader) by(index string) string {
 	if !r.dialect.Hints {
 		return ""
 	}
@@ -275,25 +285,25 @@ func (r *Reader) by(index string) string {
 
 // join joins to the tables before it those that are looked up for each of their
 // rows. SQLite must be told not to begin with them.
-func (r *Reader) join() string {
+func (r *reader) join() string {
 	if r.dialect.Hints {
 		return ` CROSS JOIN `
 	}
 	return ` JOIN `
 }
 
-func (r *Reader) UserMessages(user int64, fn func(*store.MessageRow) error) error {
+func (r *reader) UserMessages(user int64, fn func(*store.MessageRow) error) error {
 	return r.messages(`SELECT `+messageColumns+` FROM messages m`+r.by("messages_by_user")+`
 		WHERE m.app = $1 AND m."user" = $2 ORDER BY m.created_at, m.id`, []any{r.app, user}, fn)
 }
 
-func (r *Reader) UserMessagesIn(user int64, q store.MessageRange, fn func(*store.MessageRow) error) error {
+func (r *reader) UserMessagesIn(user int64, q store.MessageRange, fn func(*store.MessageRow) error) error {
 	sql, args := inRange(`SELECT `+messageColumns+` FROM messages m`+r.by("messages_by_user")+`
 		WHERE m.app = $1 AND m."user" = $2`, []any{r.app, user}, "m", &q)
 	return r.messages(sql, args, fn)
 }
 
-func (r *Reader) CountUserMessages(user int64) (n int, err error) {
+func (r *reader) CountUserMessages(user int64) (n int, err error) {
 	err = r.conn.Query(`SELECT count(*) FROM messages`+r.by("messages_by_user")+` WHERE app = $1 AND "user" = $2`,
 		[]any{r.app, user}, func(s Row) error {
 			n = int(s.Int(0))
@@ -308,7 +318,7 @@ func scanReaction(s Row, row *store.ReactionRow) {
 	*row = store.ReactionRow{MessageID: s.Text(0), User: s.Int(1), CreatedAt: s.Time(2), Type: s.Text(3), Body: s.Bytes(4)}
 }
 
-func (r *Reader) Reactions(message string, fn func(*store.ReactionRow) error) error {
+func (r *reader) Reactions(message string, fn func(*store.ReactionRow) error) error {
 	var row store.ReactionRow
 	return r.conn.Query(`SELECT `+reactionColumns+` FROM reactions r`+r.join()+`users u ON u.app = r.app AND u.key = r."user"
 		WHERE r.app = $1 AND r.message = $2 ORDER BY r.created_at DESC, u.id, r.type`, []any{r.app, message},
@@ -318,7 +328,7 @@ func (r *Reader) Reactions(message string, fn func(*store.ReactionRow) error) er
 		})
 }
 
-func (r *Reader) UserReactions(user int64, fn func(*store.ReactionRow) error) error {
+func (r *reader) UserReactions(user int64, fn func(*store.ReactionRow) error) error {
 	var row store.ReactionRow
 	return r.conn.Query(`SELECT `+reactionColumns+` FROM reactions r
 		WHERE r.app = $1 AND r."user" = $2 ORDER BY r.created_at, r.message, r.type`, []any{r.app, user},
@@ -334,7 +344,7 @@ func scanCall(s Row, row *store.CallRow) {
 	*row = store.CallRow{CID: s.Text(0), CreatedAt: s.Time(1), Body: s.Bytes(2), Details: s.Bytes(3)}
 }
 
-func (r *Reader) Call(cid string) (row store.CallRow, err error) {
+func (r *reader) Call(cid string) (row store.CallRow, err error) {
 	err = r.one("call "+cid, `SELECT `+callColumns+` FROM calls c WHERE app = $1 AND cid = $2`, []any{r.app, cid},
 		func(s Row) {
 			scanCall(s, &row)
@@ -343,7 +353,7 @@ func (r *Reader) Call(cid string) (row store.CallRow, err error) {
 	return row, err
 }
 
-func (r *Reader) UserCalls(user int64, fn func(*store.CallRow) error) error {
+func (r *reader) UserCalls(user int64, fn func(*store.CallRow) error) error {
 	var row store.CallRow
 	return r.conn.Query(`SELECT `+callColumns+` FROM call_users cu`+r.join()+`calls c ON c.app = cu.app AND c.key = cu.call
 		WHERE cu.app = $1 AND cu."user" = $2 ORDER BY c.created_at, c.cid`, []any{r.app, user},
@@ -353,7 +363,7 @@ func (r *Reader) UserCalls(user int64, fn func(*store.CallRow) error) error {
 		})
 }
 
-func (r *Reader) Calls(fn func(*store.CallRow) error) error {
+func (r *reader) Calls(fn func(*store.CallRow) error) error {
 	var row store.CallRow
 	return r.conn.Query(`SELECT `+callColumns+` FROM calls c WHERE app = $1 ORDER BY cid`, []any{r.app}, func(s Row) error {
 		scanCall(s, &row)

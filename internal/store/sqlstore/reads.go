@@ -10,7 +10,7 @@ import (
 	"hansard/internal/store"
 )
 
-func (t *Tx) PutRead(channel int64, r *chat.Read) error {
+func (t *tx) PutRead(channel int64, r *chat.Read) error {
 	user, err := t.user(r.UserID)
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func (t *Tx) PutRead(channel int64, r *chat.Read) error {
 		t.app, channel, user, r.LastRead, r.LastReadMessageID, r.Unread, c.sequence)
 }
 
-func (t *Tx) CountUnread(channel int64) error {
+func (t *tx) CountUnread(channel int64) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (t *Tx) CountUnread(channel int64) error {
 	}, nil)
 }
 
-func (t *Tx) RecountUnread(channel int64) error {
+func (t *tx) RecountUnread(channel int64) error {
 	c, err := t.channelByKey(channel)
 	if err != nil {
 		return err

@@ -12,11 +12,23 @@ import (
 	"hansard/internal/wire"
 )
 
-// Tx writes the data of one app. What many rows of a batch share (user keys,
+// Tx is a store.Tx, with what engines need beyond it.
+type Tx interface {
+	store.Tx
+	// Flush writes what the rows of the transaction imply. It must be called
+	// before the commit.
+	Flush() error
+	// Bulk reports whether this was a batch of a bulk load.
+	Bulk() bool
+	// Erased reports whether something was deleted for good.
+	Erased() bool
+}
+
+// tx writes the data of one app. What many rows of a batch share (user keys,
 // channels, threads, reaction summaries) is looked up once and written back by
 // Flush, when the caller is done.
-type Tx struct {
-	Reader
+type tx struct {
+	reader
 	users    map[string]int64
 	channels map[string]*channelState
 	byKey    map[int64]*channelState
@@ -46,11 +58,10 @@ type channelState struct {
 	dirty         bool
 }
 
-// NewTx returns a Tx on a connection that is in a transaction. Flush must be
-// called before the commit.
-func NewTx(c Conn, d Dialect, app int64) *Tx {
-	t := &Tx{
-		Reader:   Reader{conn: c, dialect: d, app: app},
+// NewTx returns a Tx on a connection that is in a transaction.
+func NewTx(c Conn, d Dialect, app int64) Tx {
+	t := &tx{
+		reader:   reader{conn: c, dialect: d, app: app},
 		users:    map[string]int64{},
 		channels: map[string]*channelState{},
 		byKey:    map[int64]*channelState{},
@@ -63,21 +74,19 @@ func NewTx(c Conn, d Dialect, app int64) *Tx {
 	return t
 }
 
-// Bulk reports whether this was a batch of a bulk load.
-func (t *Tx) Bulk() bool { return t.bulk }
+func (t *tx) Bulk() bool { return t.bulk }
 
-// Erased reports whether something was deleted for good.
-func (t *Tx) Erased() bool { return t.erased }
+func (t *tx) Erased() bool { return t.erased }
 
-func (t *Tx) exec(sql string, args ...any) error {
+func (t *tx) exec(sql string, args ...any) error {
 	_, err := t.conn.Exec(sql, args...)
 	return err
 }
 
 // Flush writes what the rows of the transaction imply. Readers of the same
-// transaction that need it see it only after: Reader methods of Tx flush
+// transaction that need it see it only after: Reader methods of tx flush
 // first where it matters.
-func (t *Tx) Flush() error {
+func (t *tx) Flush() error {
 	// In an order: see lock.
 	if err := inChunks(inOrder(t.reacted), t.summarize); err != nil {
 		return err
@@ -111,7 +120,7 @@ func inOrder[K cmp.Ordered](set map[K]struct{}) []K {
 
 // The methods below show derived columns, so what is pending is written first.
 
-func (t *Tx) Channel(cid string) (store.ChannelRow, error) {
+func (t *tx) Channel(cid string) (store.ChannelRow, error) {
 	if err := t.Flush(); err != nil {
 		return store.ChannelRow{}, err
 	}
@@ -120,12 +129,12 @@ func (t *Tx) Channel(cid string) (store.ChannelRow, error) {
 	return row, err
 }
 
-func (t *Tx) Message(id string) (store.MessageRow, error) {
+func (t *tx) Message(id string) (store.MessageRow, error) {
 	if err := t.Flush(); err != nil {
 		return store.MessageRow{}, err
 	}
 	for {
-		row, err := t.Reader.Message(id)
+		row, err := t.reader.Message(id)
 		if err != nil || t.isLocked(row.Channel) {
 			t.noteAbsent(noteMessage, id, err)
 			return row, err
@@ -137,65 +146,65 @@ func (t *Tx) Message(id string) (store.MessageRow, error) {
 	}
 }
 
-func (t *Tx) Messages(r store.MessageRange, fn func(*store.MessageRow) error) error {
+func (t *tx) Messages(r store.MessageRange, fn func(*store.MessageRow) error) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return t.Reader.Messages(r, fn)
+	return t.reader.Messages(r, fn)
 }
 
-func (t *Tx) UserMessages(user int64, fn func(*store.MessageRow) error) error {
+func (t *tx) UserMessages(user int64, fn func(*store.MessageRow) error) error {
 	return t.UserMessagesIn(user, store.MessageRange{}, fn)
 }
 
-func (t *Tx) UserMessagesIn(user int64, q store.MessageRange, fn func(*store.MessageRow) error) error {
+func (t *tx) UserMessagesIn(user int64, q store.MessageRange, fn func(*store.MessageRow) error) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	if t.dialect.Shared {
 		return t.userMessagesLocked(user, q, fn)
 	}
-	return t.Reader.UserMessagesIn(user, q, fn)
+	return t.reader.UserMessagesIn(user, q, fn)
 }
 
-func (t *Tx) Reads(channel int64, fn func(*store.ReadRow) error) error {
+func (t *tx) Reads(channel int64, fn func(*store.ReadRow) error) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return t.Reader.Reads(channel, fn)
+	return t.reader.Reads(channel, fn)
 }
 
-func (t *Tx) Replies(parent string, r store.MessageRange, fn func(*store.MessageRow) error) error {
+func (t *tx) Replies(parent string, r store.MessageRange, fn func(*store.MessageRow) error) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return t.Reader.Replies(parent, r, fn)
+	return t.reader.Replies(parent, r, fn)
 }
 
-func (t *Tx) Pinned(channel int64, fn func(*store.MessageRow) error) error {
+func (t *tx) Pinned(channel int64, fn func(*store.MessageRow) error) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return t.Reader.Pinned(channel, fn)
+	return t.reader.Pinned(channel, fn)
 }
 
-func (t *Tx) ChannelsOf(user int64, fn func(*store.ChannelRow) error) error {
+func (t *tx) ChannelsOf(user int64, fn func(*store.ChannelRow) error) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return t.Reader.ChannelsOf(user, fn)
+	return t.reader.ChannelsOf(user, fn)
 }
 
-func (t *Tx) Channels(after string, fn func(*store.ChannelRow) error) error {
+func (t *tx) Channels(after string, fn func(*store.ChannelRow) error) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return t.Reader.Channels(after, fn)
+	return t.reader.Channels(after, fn)
 }
 
-func (t *Tx) Read(channel, user int64) (store.ReadRow, error) {
+func (t *tx) Read(channel, user int64) (store.ReadRow, error) {
 	if err := t.Flush(); err != nil {
 		return store.ReadRow{}, err
 	}
-	return t.Reader.Read(channel, user)
+	return t.reader.Read(channel, user)
 }

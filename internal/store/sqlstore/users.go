@@ -9,16 +9,16 @@ import (
 	"hansard/internal/wire"
 )
 
-func (t *Tx) UserKey(id string) (int64, error) {
-	key, err := t.Reader.UserKey(id)
+func (t *tx) UserKey(id string) (int64, error) {
+	key, err := t.reader.UserKey(id)
 	if err != nil {
 		t.note(noteUser, id, err)
 	}
 	return key, err
 }
 
-func (t *Tx) UserByKey(key int64) (id string, object []byte, err error) {
-	id, object, err = t.Reader.UserByKey(key)
+func (t *tx) UserByKey(key int64) (id string, object []byte, err error) {
+	id, object, err = t.reader.UserByKey(key)
 	if err == nil {
 		t.note(noteUser, id, nil, object, nil)
 	}
@@ -29,7 +29,7 @@ func (t *Tx) UserByKey(key int64) (id string, object []byte, err error) {
 const maxKnownUsers = 1 << 16
 
 // user is the key of the user with that id; 0 for "".
-func (t *Tx) user(id string) (int64, error) {
+func (t *tx) user(id string) (int64, error) {
 	if id == "" {
 		return 0, nil
 	}
@@ -47,14 +47,14 @@ func (t *Tx) user(id string) (int64, error) {
 	return key, nil
 }
 
-func (t *Tx) remember(id string, key int64) {
+func (t *tx) remember(id string, key int64) {
 	if len(t.users) >= maxKnownUsers {
 		clear(t.users)
 	}
 	t.users[id] = key
 }
 
-func (t *Tx) PutUser(u *chat.User) (key int64, err error) {
+func (t *tx) PutUser(u *chat.User) (key int64, err error) {
 	isNew, err := t.still(noteUser, u.ID, `SELECT body, NULL::bytea FROM users WHERE app = $1 AND id = $2`, t.app, u.ID)
 	if err != nil {
 		return 0, err
@@ -74,7 +74,7 @@ func (t *Tx) PutUser(u *chat.User) (key int64, err error) {
 
 // put runs a statement that returns the key of the row it has written. If it
 // has written none, somebody else was quicker.
-func (t *Tx) put(sql string, args ...any) (key int64, err error) {
+func (t *tx) put(sql string, args ...any) (key int64, err error) {
 	err = t.conn.Query(sql, args, func(s Row) error {
 		key = s.Int(0)
 		return nil
@@ -85,7 +85,7 @@ func (t *Tx) put(sql string, args ...any) (key int64, err error) {
 	return key, err
 }
 
-func (t *Tx) RenameUser(old, id string) error {
+func (t *tx) RenameUser(old, id string) error {
 	key, err := t.UserKey(old)
 	if err != nil {
 		return err

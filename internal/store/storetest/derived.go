@@ -91,11 +91,14 @@ func testCounts(t *testing.T, f *fixture) {
 	})
 }
 
+// fataler is a test of either kind.
+type fataler interface {
+	Fatalf(format string, args ...any)
+}
+
 // checkDerived compares every derived number of a channel with what the rows
 // say.
-func (f *fixture) checkDerived(r interface {
-	Fatalf(format string, args ...any)
-}, cid string) {
+func (f *fixture) checkDerived(r fataler, cid string) {
 	f.Helper()
 	row := f.channel(cid)
 	live, total, members := 0, 0, 0

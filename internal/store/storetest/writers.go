@@ -347,12 +347,12 @@ func testOneCreator(_ *testing.T, f *fixture) {
 				return true, tx.PutMessage(&m)
 			},
 		}
-		for what, make := range made {
+		for what, create := range made {
 			var creators atomic.Int64
 			f.atOnce(writers, func(i int) error {
 				is := false
 				err := f.store.Update(f.Context(), f.app, func(tx store.Tx) (err error) {
-					is, err = make(tx, i)
+					is, err = create(tx, i)
 					return err
 				})
 				if is && err == nil {

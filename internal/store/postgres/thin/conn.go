@@ -1,12 +1,12 @@
 package thin
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"hansard/internal/chat"
@@ -261,7 +261,7 @@ func (c *Conn) Exec(sql string, args ...any) (changed int64, err error) {
 
 // rowsOf is the number at the end of a command tag such as UPDATE 5.
 func rowsOf(tag []byte) int64 {
-	n, err := strconv.ParseInt(string(tag[strings.LastIndexByte(string(tag), ' ')+1:]), 10, 64)
+	n, err := strconv.ParseInt(string(tag[bytes.LastIndexByte(tag, ' ')+1:]), 10, 64)
 	if err != nil {
 		return 0
 	}
@@ -368,12 +368,12 @@ func (c *Conn) Many(sql string, n int, args func(i int) []any, row func(i int, r
 			return err
 		}
 		begin := c.begin != ""
-		bytes := 0
-		for first := next; next < n && next-first < pipeStatements && bytes < pipeBytes; next++ {
+		size := 0
+		for first := next; next < n && next-first < pipeStatements && size < pipeBytes; next++ {
 			if err := c.enqueue("", sql, args(next), 0); err != nil {
 				return err
 			}
-			bytes += c.size
+			size += c.size
 		}
 		c.front.SendSync(&pgproto3.Sync{})
 		err := c.roundTrip(func(m pgproto3.BackendMessage) {
