@@ -7,21 +7,13 @@ import (
 
 	"hansard/internal/live"
 	"hansard/internal/store"
-	"hansard/internal/store/sqlite"
+	"hansard/internal/store/storetest/engine"
 )
 
 // BenchmarkSendMessage sends messages from 16 clients at once; each is durable
 // when its answer is there.
 func BenchmarkSendMessage(b *testing.B) {
-	s, err := sqlite.Open(b.Context(), b.TempDir(), sqlite.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			b.Error(err)
-		}
-	})
+	s := engine.Open(b, nil)
 	app := store.App{Name: "bench", Key: "bench", Secret: "secret"}
 	if err := s.CreateApp(b.Context(), &app); err != nil {
 		b.Fatal(err)

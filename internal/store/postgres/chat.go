@@ -26,6 +26,10 @@ func (c conn) Query(sql string, args []any, row func(sqlstore.Row) error) error 
 	return c.Conn.Query(sql, args, func(r *thin.Row) error { return row(r) })
 }
 
+func (c conn) One(sql string, args []any, row func(sqlstore.Row)) (bool, error) {
+	return c.Conn.One(sql, args, func(r *thin.Row) { row(r) })
+}
+
 // QueryMessages reads messages in parts. That there is a limit tells the
 // planner that the first of them are wanted soon, and not all of them sorted.
 func (c conn) QueryMessages(sql string, args []any, fn func(*store.MessageRow) error) error {

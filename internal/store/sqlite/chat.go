@@ -30,6 +30,20 @@ func (c conn) Query(sql string, args []any, row func(sqlstore.Row) error) error 
 	return c.Conn.Query(sql, args, func(s *lite.Stmt) error { return row(s) })
 }
 
+func (c conn) One(sql string, args []any, row func(sqlstore.Row)) (bool, error) {
+	s, err := c.Stmt(sql)
+	if err != nil {
+		return false, err
+	}
+	defer s.Release()
+	s.Bind(args)
+	found, err := s.Step()
+	if found {
+		row(s)
+	}
+	return found, err
+}
+
 // QueryMessages reads messages where SQLite keeps them.
 func (c conn) QueryMessages(sql string, args []any, fn func(*store.MessageRow) error) error {
 	var row store.MessageRow

@@ -21,7 +21,7 @@ func (t *tx) PutChannel(c *chat.Channel) (int64, error) {
 		return 0, err
 	}
 	cid := c.CID()
-	old, sequence, err := t.lockChannel("channel "+cid, channelByCID, cid)
+	old, sequence, err := t.lockChannel(cid, channelByCID, cid)
 	isNew := errors.Is(err, store.ErrNotFound)
 	if err != nil && !isNew {
 		return 0, err
@@ -91,18 +91,18 @@ func (t *tx) channelByCID(cid string) (*channelState, error) {
 	if c := t.channels[cid]; c != nil {
 		return c, nil
 	}
-	return t.channelState("channel "+cid, channelByCID, cid)
+	return t.channelState(cid, channelByCID, cid)
 }
 
 func (t *tx) channelByKey(key int64) (*channelState, error) {
 	if c := t.byKey[key]; c != nil {
 		return c, nil
 	}
-	return t.channelState("channel", channelByKey, key)
+	return t.channelState("", channelByKey, key)
 }
 
-func (t *tx) channelState(what, sql string, arg any) (*channelState, error) {
-	row, sequence, err := t.lockChannel(what, sql, arg)
+func (t *tx) channelState(cid, sql string, arg any) (*channelState, error) {
+	row, sequence, err := t.lockChannel(cid, sql, arg)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"errors"
-	"fmt"
 
 	"hansard/internal/chat"
 	"hansard/internal/store"
@@ -16,6 +15,9 @@ type Conn interface {
 	// Query runs a statement and calls row for each row. An error from row ends
 	// the reading and is returned as it is. row may run other statements.
 	Query(sql string, args []any, row func(Row) error) error
+	// One runs a statement that only reads, and calls row for the first row if
+	// there is one. row must not run other statements.
+	One(sql string, args []any, row func(Row)) (found bool, err error)
 }
 
 // Row is a row of a result; columns are counted from 0.
@@ -87,21 +89,6 @@ type Pipeline interface {
 	// may be nil, and neither may run other statements. args may return the same
 	// slice again.
 	Many(sql string, n int, args func(i int) []any, row func(i int, r Row), done func(i int, changed int64)) error
-}
-
-// one runs a query that yields at most one row; without it the error is
-// ErrNotFound naming what was looked for.
-func one(c Conn, what, sql string, args []any, row func(Row)) error {
-	found := false
-	err := c.Query(sql, args, func(s Row) error {
-		found = true
-		row(s)
-		return nil
-	})
-	if err == nil && !found {
-		err = fmt.Errorf("%s: %w", what, store.ErrNotFound)
-	}
-	return err
 }
 
 func null(s string) any {

@@ -45,7 +45,7 @@ func (t *tx) DeleteMessage(id string) error {
 		}
 	}
 	var m doomed
-	err := t.one("message "+id, `SELECT `+doomedColumns+` FROM messages WHERE app = $1 AND id = $2`, []any{t.app, id},
+	err := t.one("message", id, `SELECT `+doomedColumns+` FROM messages WHERE app = $1 AND id = $2`, []any{t.app, id},
 		func(s Row) { m = scanDoomed(s) })
 	if err != nil {
 		return err
@@ -216,7 +216,7 @@ func (t *tx) DeleteChannel(channel int64) error {
 		return err
 	}
 	var cid string
-	err = t.one("channel", `SELECT cid FROM channels WHERE key = $1 AND app = $2`, []any{channel, t.app},
+	err = t.one("channel", "", `SELECT cid FROM channels WHERE key = $1 AND app = $2`, []any{channel, t.app},
 		func(s Row) { cid = s.Text(0) })
 	if err != nil {
 		return err

@@ -15,11 +15,11 @@ import (
 // run again.
 
 // lockChannel reads a channel, and locks it.
-func (t *tx) lockChannel(what, sql string, arg any) (row store.ChannelRow, sequence int64, err error) {
+func (t *tx) lockChannel(cid, sql string, arg any) (row store.ChannelRow, sequence int64, err error) {
 	if !t.dialect.Shared {
-		return t.channel(what, sql, arg)
+		return t.channel(cid, sql, arg)
 	}
-	row, sequence, err = t.channel(what, sql+` FOR UPDATE`, arg)
+	row, sequence, err = t.channel(cid, sql+` FOR UPDATE`, arg)
 	if err == nil {
 		t.locked[row.Key] = struct{}{}
 	}
@@ -40,7 +40,7 @@ func (t *tx) lockKey(channel int64) error {
 	if t.isLocked(channel) {
 		return nil
 	}
-	err := t.one("channel", `SELECT 1 FROM channels WHERE app = $1 AND key = $2 FOR UPDATE`, []any{t.app, channel}, func(Row) {})
+	err := t.one("channel", "", `SELECT 1 FROM channels WHERE app = $1 AND key = $2 FOR UPDATE`, []any{t.app, channel}, func(Row) {})
 	if err == nil {
 		t.locked[channel] = struct{}{}
 	}

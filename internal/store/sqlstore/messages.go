@@ -57,12 +57,9 @@ func (t *tx) PutMessage(m *chat.Message) error {
 func (t *tx) unreadable(id string) (is bool, err error) {
 	for {
 		var channel int64
-		err := t.conn.Query(`SELECT channel, deleted_at = 0 AND kind & 4 = 0 FROM messages WHERE app = $1 AND id = $2`, []any{t.app, id},
-			func(s Row) error {
-				channel, is = s.Int(0), s.Bool(1)
-				return nil
-			})
-		if err != nil || channel == 0 || t.isLocked(channel) {
+		found, err := t.conn.One(`SELECT channel, deleted_at = 0 AND kind & 4 = 0 FROM messages WHERE app = $1 AND id = $2`, []any{t.app, id},
+			func(s Row) { channel, is = s.Int(0), s.Bool(1) })
+		if err != nil || !found || t.isLocked(channel) {
 			return is, err
 		}
 		if err := t.lockHome(channel); err != nil {
@@ -133,10 +130,9 @@ func (t *tx) lockChannels(ms []chat.Message) error {
 }
 
 func (t *tx) findOrphans() error {
-	return t.conn.Query(`SELECT 1 FROM orphans WHERE app = $1 LIMIT 1`, []any{t.app}, func(Row) error {
-		t.orphans = true
-		return nil
-	})
+	found, err := t.conn.One(`SELECT 1 FROM orphans WHERE app = $1 LIMIT 1`, []any{t.app}, func(Row) {})
+	t.orphans = t.orphans || found
+	return err
 }
 
 func (t *tx) resolve(m *chat.Message) (err error) {
@@ -308,7 +304,7 @@ func (t *tx) replaceMessage(r *MessageRecord, c *channelState) error {
 	var createdAt, deletedAt chat.Time
 	var parent string
 	for locked := false; !locked; {
-		err := t.one("message "+r.ID, `SELECT channel, created_at, deleted_at, parent FROM messages WHERE app = $1 AND id = $2`,
+		err := t.one("message", r.ID, `SELECT channel, created_at, deleted_at, parent FROM messages WHERE app = $1 AND id = $2`,
 			[]any{t.app, r.ID}, func(s Row) {
 				channel, createdAt, deletedAt, parent = s.Int(0), s.Time(1), s.Time(2), s.Text(3)
 			})

@@ -59,7 +59,7 @@ func (t *tx) Pending(id string) (store.PendingRow, error) {
 }
 
 func (r *reader) pending(id, sql string) (row store.PendingRow, err error) {
-	err = r.one("pending message "+id, sql, []any{r.app, id}, func(s Row) {
+	err = r.one("pending message", id, sql, []any{r.app, id}, func(s Row) {
 		row = store.PendingRow{
 			ID: s.Text(0), Channel: s.Int(1), User: s.Int(2), CreatedAt: s.Time(3), Message: s.Copy(4), Metadata: s.Copy(5),
 		}
@@ -97,7 +97,7 @@ func (t *tx) DeleteHistory(message string) error {
 }
 
 func (r *reader) Mark(kind store.MarkKind, user int64, subject string) (m store.Mark, err error) {
-	err = r.one("mark on "+subject, `SELECT at, until FROM marks WHERE app = $1 AND kind = $2 AND "user" = $3 AND subject = $4`,
+	err = r.one("mark on", subject, `SELECT at, until FROM marks WHERE app = $1 AND kind = $2 AND "user" = $3 AND subject = $4`,
 		[]any{r.app, int64(kind), user, subject}, func(s Row) {
 			m = store.Mark{Kind: kind, User: user, Subject: subject, At: s.Time(0), Until: s.Time(1)}
 		})
@@ -126,7 +126,7 @@ func (t *tx) DeleteMarksOn(kind store.MarkKind, subject string) error {
 }
 
 func (r *reader) Setting(name string) (value []byte, err error) {
-	err = r.one("setting "+name, `SELECT value FROM settings WHERE app = $1 AND name = $2`, []any{r.app, name},
+	err = r.one("setting", name, `SELECT value FROM settings WHERE app = $1 AND name = $2`, []any{r.app, name},
 		func(s Row) { value = s.Copy(0) })
 	return value, err
 }

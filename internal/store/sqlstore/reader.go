@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -28,12 +29,21 @@ type reader struct {
 	dialect Dialect
 }
 
-func (r *reader) one(what, sql string, args []any, row func(Row)) error {
-	return one(r.conn, what, sql, args, row)
+// one runs a query that yields at most one row; without it the error is
+// ErrNotFound naming what was looked for.
+func (r *reader) one(what, name, sql string, args []any, row func(Row)) error {
+	found, err := r.conn.One(sql, args, row)
+	switch {
+	case err != nil || found:
+		return err
+	case name == "":
+		return fmt.Errorf("%s: %w", what, store.ErrNotFound)
+	}
+	return fmt.Errorf("%s %s: %w", what, name, store.ErrNotFound)
 }
 
 func (r *reader) UserKey(id string) (key int64, err error) {
-	err = r.one("user "+id, `SELECT key FROM users WHERE app = $1 AND id = $2`, []any{r.app, id},
+	err = r.one("user", id, `SELECT key FROM users WHERE app = $1 AND id = $2`, []any{r.app, id},
 		func(s Row) { key = s.Int(0) })
 	return key, err
 }
@@ -41,7 +51,7 @@ func (r *reader) UserKey(id string) (key int64, err error) {
 const userByKey = `SELECT id, body FROM users WHERE key = $1 AND app = $2`
 
 func (r *reader) UserByKey(key int64) (id string, object []byte, err error) {
-	err = r.one("user", userByKey, []any{key, r.app},
+	err = r.one("user", "", userByKey, []any{key, r.app},
 		func(s Row) { id, object = s.Text(0), s.Copy(1) })
 	return id, object, err
 }
@@ -78,13 +88,13 @@ const (
 )
 
 func (r *reader) Channel(cid string) (row store.ChannelRow, err error) {
-	row, _, err = r.channel("channel "+cid, channelByCID, cid)
+	row, _, err = r.channel(cid, channelByCID, cid)
 	return row, err
 }
 
-func (r *reader) channel(what, sql string, arg any) (row store.ChannelRow, sequence int64, err error) {
+func (r *reader) channel(cid, sql string, arg any) (row store.ChannelRow, sequence int64, err error) {
 	var serr error
-	err = r.one(what, sql, []any{r.app, arg}, func(s Row) { row, sequence, serr = scanChannel(s) })
+	err = r.one("channel", cid, sql, []any{r.app, arg}, func(s Row) { row, sequence, serr = scanChannel(s) })
 	if err == nil {
 		err = serr
 	}
@@ -125,7 +135,7 @@ func (r *reader) Members(channel int64, fn func(*store.MemberRow) error) error {
 }
 
 func (r *reader) Member(channel, user int64) (row store.MemberRow, err error) {
-	err = r.one("member", `SELECT "user", body FROM members WHERE app = $1 AND channel = $2 AND "user" = $3`,
+	err = r.one("member", "", `SELECT "user", body FROM members WHERE app = $1 AND channel = $2 AND "user" = $3`,
 		[]any{r.app, channel, user},
 		func(s Row) { row = store.MemberRow{User: s.Int(0), Body: s.Copy(1)} })
 	return row, err
@@ -153,7 +163,7 @@ func (r *reader) Reads(channel int64, fn func(*store.ReadRow) error) error {
 }
 
 func (r *reader) Read(channel, user int64) (row store.ReadRow, err error) {
-	err = r.one("read state", r.selectReads()+` AND r."user" = $3`, []any{r.app, channel, user},
+	err = r.one("read state", "", r.selectReads()+` AND r."user" = $3`, []any{r.app, channel, user},
 		func(s Row) { row = scanRead(s) })
 	return row, err
 }
@@ -215,7 +225,7 @@ func copyMessage(s Row) store.MessageRow {
 const messageByID = `SELECT ` + messageColumns + ` FROM messages m WHERE app = $1 AND id = $2`
 
 func (r *reader) Message(id string) (row store.MessageRow, err error) {
-	err = r.one("message "+id, messageByID, []any{r.app, id},
+	err = r.one("message", id, messageByID, []any{r.app, id},
 		func(s Row) { row = copyMessage(s) })
 	return row, err
 }
@@ -345,7 +355,7 @@ func scanCall(s Row, row *store.CallRow) {
 }
 
 func (r *reader) Call(cid string) (row store.CallRow, err error) {
-	err = r.one("call "+cid, `SELECT `+callColumns+` FROM calls c WHERE app = $1 AND cid = $2`, []any{r.app, cid},
+	err = r.one("call", cid, `SELECT `+callColumns+` FROM calls c WHERE app = $1 AND cid = $2`, []any{r.app, cid},
 		func(s Row) {
 			scanCall(s, &row)
 			row.Body, row.Details = s.Copy(2), s.Copy(3)

@@ -124,7 +124,7 @@ func (t *tx) Channel(cid string) (store.ChannelRow, error) {
 	if err := t.Flush(); err != nil {
 		return store.ChannelRow{}, err
 	}
-	row, _, err := t.lockChannel("channel "+cid, channelByCID, cid)
+	row, _, err := t.lockChannel(cid, channelByCID, cid)
 	t.noteAbsent(noteChannel, cid, err)
 	return row, err
 }

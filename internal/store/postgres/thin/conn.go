@@ -40,6 +40,7 @@ type Conn struct {
 	size    int // bytes in values
 	formats []int16
 	batches []*batch
+	row     Row
 }
 
 // stmt is a prepared statement.
@@ -300,6 +301,22 @@ func (c *Conn) Query(sql string, args []any, row func(*Row) error) error {
 		c.front.SendExecute(&pgproto3.Execute{Portal: portal, MaxRows: nextRows})
 		c.front.SendSync(&pgproto3.Sync{})
 	}
+}
+
+// One runs one statement and calls row for the first row if there is one. row
+// must not use the connection.
+func (c *Conn) One(sql string, args []any, row func(*Row)) (found bool, err error) {
+	if err := c.run(c.portal(), sql, args, 0); err != nil {
+		return false, err
+	}
+	err = c.roundTrip(func(m pgproto3.BackendMessage) {
+		if m, ok := m.(*pgproto3.DataRow); ok && !found {
+			found = true
+			c.row.values = m.Values
+			row(&c.row)
+		}
+	})
+	return found, c.explain(sql, err)
 }
 
 func (c *Conn) rows(b *batch, more bool, row func(*Row) error) error {

@@ -163,9 +163,7 @@ func (c *Conn) Query(sql string, args []any, row func(*Stmt) error) error {
 		return err
 	}
 	defer s.Release()
-	for i, a := range args {
-		s.bind(i+1, a)
-	}
+	s.Bind(args)
 	for {
 		more, err := s.Step()
 		if err != nil || !more {

@@ -116,6 +116,13 @@ func (s *Stmt) hold(n int) uintptr {
 	return p
 }
 
+// Bind binds all parameters, see Conn.Exec.
+func (s *Stmt) Bind(args []any) {
+	for i, a := range args {
+		s.bind(i+1, a)
+	}
+}
+
 func (s *Stmt) bind(i int, v any) {
 	switch v := v.(type) {
 	case nil:
