@@ -106,9 +106,15 @@ func (t *tx) channelState(cid, sql string, arg any) (*channelState, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &channelState{key: row.Key, truncatedAt: row.Channel.TruncatedAt, lastMessageAt: row.Channel.LastMessageAt, sequence: sequence}
-	t.channels[row.Channel.CID()], t.byKey[c.key] = c, c
-	return c, nil
+	return t.knowChannel(row.Channel.CID(), &row, sequence), nil
+}
+
+func (t *tx) knowChannel(cid string, row *store.ChannelRow, sequence int64) *channelState {
+	c := &channelState{
+		key: row.Key, truncatedAt: row.Channel.TruncatedAt, lastMessageAt: row.Channel.LastMessageAt, sequence: sequence,
+	}
+	t.channels[cid], t.byKey[c.key] = c, c
+	return c
 }
 
 func (t *tx) PutMember(channel int64, m *chat.Member) error {

@@ -81,6 +81,12 @@ type MessageRecord struct {
 	Pin       []byte // nil = NULL
 }
 
+// Later is a Conn that sends a statement along with the next one. Its error is
+// that of the next one, or of the commit.
+type Later interface {
+	Later(sql string, args ...any) error
+}
+
 // Pipeline is a Conn that runs a statement many times without waiting for the
 // answer to each.
 type Pipeline interface {

@@ -55,6 +55,9 @@ func (t *tx) PutMessage(m *chat.Message) error {
 // unreadable reports whether a message is there to be read by others: one that
 // is neither deleted nor silent. Its channel is locked from now on.
 func (t *tx) unreadable(id string) (is bool, err error) {
+	if t.wasAbsent(noteMessage, id) {
+		return false, nil // if it is there now, this will be found when it is inserted
+	}
 	for {
 		var channel int64
 		found, err := t.conn.One(`SELECT channel, deleted_at = 0 AND kind & 4 = 0 FROM messages WHERE app = $1 AND id = $2`, []any{t.app, id},

@@ -30,6 +30,7 @@ type Tx interface {
 type tx struct {
 	reader
 	users    map[string]int64
+	read     map[int64]user
 	channels map[string]*channelState
 	byKey    map[int64]*channelState
 	threads  map[string]struct{} // parents whose thread must be written again
@@ -63,6 +64,7 @@ func NewTx(c Conn, d Dialect, app int64) Tx {
 	t := &tx{
 		reader:   reader{conn: c, dialect: d, app: app},
 		users:    map[string]int64{},
+		read:     map[int64]user{},
 		channels: map[string]*channelState{},
 		byKey:    map[int64]*channelState{},
 		threads:  map[string]struct{}{},
@@ -78,7 +80,11 @@ func (t *tx) Bulk() bool { return t.bulk }
 
 func (t *tx) Erased() bool { return t.erased }
 
+// exec runs a statement of which only matters that it is done.
 func (t *tx) exec(sql string, args ...any) error {
+	if c, ok := t.conn.(Later); ok {
+		return c.Later(sql, args...)
+	}
 	_, err := t.conn.Exec(sql, args...)
 	return err
 }
@@ -124,9 +130,15 @@ func (t *tx) Channel(cid string) (store.ChannelRow, error) {
 	if err := t.Flush(); err != nil {
 		return store.ChannelRow{}, err
 	}
-	row, _, err := t.lockChannel(cid, channelByCID, cid)
-	t.noteAbsent(noteChannel, cid, err)
-	return row, err
+	row, sequence, err := t.lockChannel(cid, channelByCID, cid)
+	if err != nil {
+		t.noteAbsent(noteChannel, cid, err)
+		return row, err
+	}
+	if t.channels[cid] == nil {
+		t.knowChannel(cid, &row, sequence)
+	}
+	return row, nil
 }
 
 func (t *tx) Message(id string) (store.MessageRow, error) {

@@ -10,19 +10,42 @@ import (
 )
 
 func (t *tx) UserKey(id string) (int64, error) {
+	if key, ok := t.users[id]; ok {
+		return key, nil
+	}
 	key, err := t.reader.UserKey(id)
 	if err != nil {
 		t.note(noteUser, id, err)
+		return 0, err
 	}
-	return key, err
+	t.remember(id, key)
+	return key, nil
 }
 
+// user is a user as it is stored.
+type user struct {
+	id     string
+	object []byte
+}
+
+// maxReadUsers bounds the users whose objects a transaction keeps: those whom
+// the rules are asked about are shown in the answer, too.
+const maxReadUsers = 64
+
 func (t *tx) UserByKey(key int64) (id string, object []byte, err error) {
-	id, object, err = t.reader.UserByKey(key)
-	if err == nil {
-		t.note(noteUser, id, nil, object, nil)
+	if u, ok := t.read[key]; ok {
+		return u.id, u.object, nil
 	}
-	return id, object, err
+	id, object, err = t.reader.UserByKey(key)
+	if err != nil {
+		return id, object, err
+	}
+	t.note(noteUser, id, nil, object, nil)
+	if len(t.read) >= maxReadUsers {
+		clear(t.read)
+	}
+	t.read[key] = user{id, object}
+	return id, object, nil
 }
 
 // maxKnownUsers bounds the keys a transaction remembers.
@@ -33,18 +56,11 @@ func (t *tx) user(id string) (int64, error) {
 	if id == "" {
 		return 0, nil
 	}
-	if key, ok := t.users[id]; ok {
-		return key, nil
-	}
 	key, err := t.UserKey(id)
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, &store.UnknownUserError{ID: id}
 	}
-	if err != nil {
-		return 0, err
-	}
-	t.remember(id, key)
-	return key, nil
+	return key, err
 }
 
 func (t *tx) remember(id string, key int64) {
@@ -68,6 +84,7 @@ func (t *tx) PutUser(u *chat.User) (key int64, err error) {
 	key, err = t.put(sql, t.app, u.ID, u.CreatedAt, u.DeactivatedAt, u.DeletedAt, wire.AppendUser(nil, u))
 	if err == nil {
 		t.remember(u.ID, key)
+		delete(t.read, key)
 	}
 	return key, err
 }
@@ -112,6 +129,7 @@ func (t *tx) RenameUser(old, id string) error {
 		return err
 	}
 	delete(t.users, old)
+	delete(t.read, key)
 	t.remember(id, key)
 	t.forget(noteUser, old)
 	t.forget(noteUser, id)

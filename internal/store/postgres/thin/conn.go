@@ -26,6 +26,7 @@ type Conn struct {
 	unhook func() bool
 	hooked chan struct{} // closed when what ctx has set off is done
 	begin  string        // goes ahead of the first statement; "" once it has
+	late   []string      // statements that go ahead of the next one
 	used   bool          // the database has answered
 	open   int           // results that are read in parts just now
 	err    error         // why the connection is not to be used any more
@@ -38,9 +39,11 @@ type Conn struct {
 	values  [][]byte
 	scratch []byte
 	size    int // bytes in values
-	formats []int16
-	batches []*batch
-	row     Row
+
+	lateSize int
+	formats  []int16
+	batches  []*batch
+	row      Row
 }
 
 // stmt is a prepared statement.
@@ -92,7 +95,7 @@ func Of(pg *pgconn.PgConn) *Conn {
 // statement for it, which is sent with the first one that follows. When ctx
 // ends, the statement that runs is canceled and the connection is done with.
 func (c *Conn) Begin(ctx context.Context, begin string) {
-	c.ctx, c.begin, c.open, c.used = ctx, begin, 0, false
+	c.ctx, c.begin, c.open, c.used, c.late = ctx, begin, 0, false, c.late[:0]
 	hooked := make(chan struct{})
 	c.hooked = hooked
 	c.unhook = context.AfterFunc(ctx, func() {
@@ -138,8 +141,10 @@ func (c *Conn) Open(ctx context.Context, script string) error {
 		return err
 	}
 	c.front.SendQuery(&pgproto3.Query{String: script})
-	return c.explain(script, c.roundTrip(func(pgproto3.BackendMessage) {}))
+	return c.explain(script, c.roundTrip(nothing))
 }
+
+func nothing(pgproto3.BackendMessage) {}
 
 // Used reports whether the database has answered in this transaction.
 func (c *Conn) Used() bool { return c.used }
@@ -150,6 +155,10 @@ func (c *Conn) Rollback() error {
 	if c.begin != "" {
 		c.begin = ""
 		return c.err
+	}
+	if c.err == nil && len(c.late) > 0 {
+		c.front.SendSync(&pgproto3.Sync{})
+		_ = c.roundTrip(nothing) // it is undone anyway
 	}
 	return c.end("ROLLBACK")
 }
@@ -167,8 +176,12 @@ func (c *Conn) Commit() error {
 	}
 	sent := c.err == nil
 	err := c.end("COMMIT")
-	if sent && errors.Is(err, ErrBroken) {
+	switch {
+	case sent && errors.Is(err, ErrBroken):
 		err = fmt.Errorf("%w: %w", ErrUncertain, err)
+	case err != nil && c.err == nil && c.pg.TxStatus() != 'I':
+		// A statement that was sent along with it has failed.
+		err = errors.Join(err, c.end("ROLLBACK"))
 	}
 	return err
 }
@@ -181,7 +194,10 @@ func (c *Conn) end(sql string) error {
 		c.fail(err)
 		return c.err
 	}
-	c.front.SendQuery(&pgproto3.Query{String: sql})
+	c.front.SendParse(&pgproto3.Parse{Query: sql})
+	c.front.SendBind(&pgproto3.Bind{})
+	c.front.SendExecute(&pgproto3.Execute{})
+	c.front.SendSync(&pgproto3.Sync{})
 	tag := ""
 	err := c.roundTrip(func(m pgproto3.BackendMessage) {
 		if m, ok := m.(*pgproto3.CommandComplete); ok {
@@ -210,7 +226,7 @@ func (c *Conn) Close(ctx context.Context) {
 
 // roundTrip sends what was gathered, which must end with a Sync or be a simple
 // query, and reads up to the ReadyForQuery. It returns the server's error, or
-// gives the connection up.
+// gives the connection up. each does not see the answers to late statements.
 func (c *Conn) roundTrip(each func(pgproto3.BackendMessage)) error {
 	if c.err != nil {
 		return c.err
@@ -219,6 +235,8 @@ func (c *Conn) roundTrip(each func(pgproto3.BackendMessage)) error {
 		c.fail(err)
 		return c.err
 	}
+	late := c.late
+	c.late, c.lateSize = c.late[:0], 0
 	// The context is watched for the whole transaction, not here.
 	ctx := context.WithoutCancel(c.ctx)
 	var failure error
@@ -238,7 +256,16 @@ func (c *Conn) roundTrip(each func(pgproto3.BackendMessage)) error {
 		case *pgproto3.ErrorResponse:
 			if failure == nil {
 				failure = pgconn.ErrorResponseToPgError(m)
+				if len(late) > 0 {
+					failure = c.explain(late[0], failure)
+				}
 			}
+		case *pgproto3.CommandComplete:
+			if len(late) > 0 {
+				late = late[1:]
+				continue
+			}
+			each(m)
 		default:
 			each(m)
 		}
@@ -258,6 +285,29 @@ func (c *Conn) Exec(sql string, args ...any) (changed int64, err error) {
 		}
 	})
 	return changed, c.explain(sql, err)
+}
+
+// Later is Exec for a statement whose outcome is not needed now: it is sent with
+// the next one, and its error is that of the next one.
+func (c *Conn) Later(sql string, args ...any) error {
+	if err := c.prepared(c.portal(), sql, args, 0); err != nil {
+		return err
+	}
+	c.late = append(c.late, sql)
+	c.lateSize += c.size
+	if len(c.late) < pipeStatements && c.lateSize < pipeBytes {
+		return nil
+	}
+	return c.Flush()
+}
+
+// Flush sends the late statements, and waits for what comes of them.
+func (c *Conn) Flush() error {
+	if err := c.ready(); err != nil || len(c.late) == 0 {
+		return err
+	}
+	c.front.SendSync(&pgproto3.Sync{})
+	return c.roundTrip(nothing)
 }
 
 // rowsOf is the number at the end of a command tag such as UPDATE 5.
@@ -360,17 +410,22 @@ func (c *Conn) ready() error {
 
 // run gathers the messages that run a statement.
 func (c *Conn) run(portal, sql string, args []any, most uint32) error {
+	if err := c.prepared(portal, sql, args, most); err != nil {
+		return err
+	}
+	c.front.SendSync(&pgproto3.Sync{})
+	return nil
+}
+
+// prepared is run without the Sync.
+func (c *Conn) prepared(portal, sql string, args []any, most uint32) error {
 	if err := c.ready(); err != nil {
 		return err
 	}
 	if portal != "" {
 		c.front.SendClose(&pgproto3.Close{ObjectType: 'P', Name: portal})
 	}
-	if err := c.enqueue(portal, sql, args, most); err != nil {
-		return err
-	}
-	c.front.SendSync(&pgproto3.Sync{})
-	return nil
+	return c.enqueue(portal, sql, args, most)
 }
 
 // Many runs a statement once for each of n sets of parameters, and calls row
@@ -380,14 +435,11 @@ func (c *Conn) run(portal, sql string, args []any, most uint32) error {
 func (c *Conn) Many(sql string, n int, args func(i int) []any, row func(i int, r *Row), done func(i int, changed int64)) error {
 	at := 0
 	var r Row
+	portal := c.portal()
 	for next := 0; next < n; {
-		if err := c.ready(); err != nil {
-			return err
-		}
-		begin := c.begin != ""
 		size := 0
 		for first := next; next < n && next-first < pipeStatements && size < pipeBytes; next++ {
-			if err := c.enqueue("", sql, args(next), 0); err != nil {
+			if err := c.prepared(portal, sql, args(next), 0); err != nil {
 				return err
 			}
 			size += c.size
@@ -401,10 +453,6 @@ func (c *Conn) Many(sql string, n int, args func(i int) []any, row func(i int, r
 					row(at, &r)
 				}
 			case *pgproto3.CommandComplete:
-				if begin {
-					begin = false // that was the BEGIN
-					return
-				}
 				if done != nil {
 					done(at, rowsOf(m.CommandTag))
 				}
@@ -433,7 +481,7 @@ func (c *Conn) enqueue(portal, sql string, args []any, most uint32) error {
 		c.front.SendParse(&pgproto3.Parse{Query: c.begin})
 		c.front.SendBind(&pgproto3.Bind{})
 		c.front.SendExecute(&pgproto3.Execute{})
-		c.begin = ""
+		c.late, c.begin = append(c.late, c.begin), ""
 	}
 	if isNew {
 		c.makeRoom()

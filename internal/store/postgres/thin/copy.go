@@ -25,9 +25,12 @@ func (c *Conn) Copy(sql string, row func(*Row) error) error {
 		return err
 	}
 	if c.begin != "" {
-		if _, err := c.Exec(`SELECT 1`); err != nil {
+		if err := c.Later(`SELECT`); err != nil {
 			return err
 		}
+	}
+	if err := c.Flush(); err != nil {
+		return err
 	}
 	c.front.SendQuery(&pgproto3.Query{String: `COPY (` + sql + `) TO STDOUT (FORMAT binary)`})
 	r := copyReader{}

@@ -167,6 +167,18 @@ func TestNested(t *testing.T) {
 			if n%250 != 0 {
 				return nil
 			}
+			if err := c.Later(`UPDATE t SET word = 'changed' WHERE id = $1`, n); err != nil {
+				return err
+			}
+			one := int64(0)
+			found, err := c.One(`SELECT count(*) FROM t WHERE word = 'changed'`, nil, func(r *thin.Row) { one = r.Int(0) })
+			if err != nil || !found || one != 1 {
+				return fmt.Errorf("found %v, %d rows: %w", found, one, err)
+			}
+			err = c.Many(`SELECT id FROM t WHERE id < $1`, 100, func(i int) []any { return []any{i} }, func(int, *thin.Row) { innermost++ }, nil)
+			if err != nil {
+				return err
+			}
 			return c.Query(`SELECT word FROM t WHERE id < $1`, []any{200}, func(*thin.Row) error {
 				innermost++
 				return nil
@@ -181,7 +193,7 @@ func TestNested(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil || outer != 1000 || inner != 5000 || innermost != 2000 {
+	if err != nil || outer != 1000 || inner != 5000 || innermost != 10*(200+100*99/2) {
 		t.Errorf("read %d, %d and %d rows: %v", outer, inner, innermost, err)
 	}
 }
@@ -216,6 +228,89 @@ func TestMany(t *testing.T) {
 	c.Begin(t.Context(), begin)
 	if n, err := c.Exec(`DELETE FROM t WHERE id >= 2000`); err != nil || n != 0 {
 		t.Errorf("%d rows are left: %v", n, err)
+	}
+	if err := c.Rollback(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Late statements go with the next one, or with the commit, and so do their
+// errors.
+func TestLater(t *testing.T) {
+	t.Parallel()
+	c, _ := connect(t)
+	const insert = `INSERT INTO t (id, raw) VALUES ($1, $2)`
+	count := func() (n int64) {
+		t.Helper()
+		c.Begin(t.Context(), begin)
+		if _, err := c.One(`SELECT count(*) FROM t`, nil, func(r *thin.Row) { n = r.Int(0) }); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	c.Begin(t.Context(), begin)
+	for i := range 700 {
+		if err := c.Later(insert, i, make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		if i == 300 {
+			if n, err := c.Exec(`UPDATE t SET small = 1`); err != nil || n != 301 {
+				t.Fatalf("%d rows: %v", n, err)
+			}
+		}
+	}
+	if err := c.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(); n != 700 {
+		t.Errorf("%d rows", n)
+	}
+	// With the next one.
+	c.Begin(t.Context(), begin)
+	if err := errors.Join(c.Later(insert, 1000, nil), c.Later(insert, 5, nil), c.Later(insert, 1001, nil)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Exec(`SELECT 1`)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != "23505" || !strings.Contains(err.Error(), "INSERT") {
+		t.Errorf("got %v", err)
+	}
+	if err := c.Rollback(); err != nil {
+		t.Error(err)
+	}
+	// With the commit.
+	c.Begin(t.Context(), begin)
+	if err := errors.Join(c.Later(insert, 1000, nil), c.Later(insert, 5, nil)); err != nil {
+		t.Fatal(err)
+	}
+	err = c.Commit()
+	if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != "23505" || errors.Is(err, thin.ErrBroken) {
+		t.Errorf("got %v", err)
+	}
+	// Never.
+	c.Begin(t.Context(), begin)
+	if err := c.Later(insert, 1000, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Rollback(); err != nil {
+		t.Error(err)
+	}
+	if n := count(); n != 700 {
+		t.Errorf("%d rows", n)
+	}
+	// Before a copy.
+	c.Begin(t.Context(), begin)
+	if err := c.Later(insert, 1000, nil); err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	if err := c.Copy(`SELECT id FROM t`, func(*thin.Row) error {
+		rows++
+		return nil
+	}); err != nil || rows != 701 {
+		t.Errorf("copied %d rows: %v", rows, err)
 	}
 	if err := c.Rollback(); err != nil {
 		t.Error(err)
