@@ -81,7 +81,7 @@ CREATE TABLE messages (
 	thread     BYTEA,
 	pin        BYTEA,
 	PRIMARY KEY (app, channel, created_at, id)
-);
+) WITH (fillfactor = 85); -- reactions, replies and edits find room beside the message
 CREATE UNIQUE INDEX messages_by_id ON messages (app, id);
 CREATE INDEX messages_by_user ON messages (app, "user", created_at, id);
 CREATE INDEX messages_pinned ON messages (app, channel, created_at, id) WHERE pin IS NOT NULL;
