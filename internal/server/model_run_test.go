@@ -839,7 +839,9 @@ func TestModelInParallel(t *testing.T) {
 	for i := range 4 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			random := rand.New(rand.NewPCG(rand.Uint64(), uint64(i)))
+			seed := rand.Uint64()
+			t.Logf("seed %d", seed)
+			random := rand.New(rand.NewPCG(seed, uint64(i)))
 			for round := range 20 {
 				p := &player{
 					failer: t, r: r, m: newModel(time.Time{}), app: app, prefix: fmt.Sprintf("p%d-%d-", i, round), v2: i%2 == 1, real: true,
