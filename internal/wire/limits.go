@@ -39,7 +39,7 @@ func CheckCustom(field string, c chat.Custom) error {
 }
 
 func customSize(c chat.Custom) int {
-	size := len("{}")
+	size := len("{") // the comma of the last field counts for the other brace
 	for _, f := range c {
 		size += len(f.Name) + len(f.Value) + len(`"":,`)
 	}
