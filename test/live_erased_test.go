@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -248,9 +249,7 @@ func removeUser(t *testing.T, c *tongue, name, messages string) {
 		{"format": "parquet"},
 	} {
 		request := everything("v2", cids...)
-		for k, v := range form {
-			request[k] = v
-		}
+		maps.Copy(request, form)
 		files[fmt.Sprint(form["format"], " of its own")] = c.Channels(request)
 	}
 	files["users"] = c.Users(ann, bob)

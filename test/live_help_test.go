@@ -211,12 +211,8 @@ func (c *tongue) export(options harness.Request, cids ...string) *files {
 	}
 	for i := range forms {
 		request := harness.Request{"channels": specs(cids...)}
-		for k, v := range options {
-			request[k] = v
-		}
-		for k, v := range forms[i].of {
-			request[k] = v
-		}
+		maps.Copy(request, options)
+		maps.Copy(request, forms[i].of)
 		var answer struct {
 			ID string `json:"task_id"`
 		}
