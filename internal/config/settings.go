@@ -8,7 +8,7 @@ import (
 
 // Settings are all settings, checked.
 type Settings struct {
-	Listen    string // host:port of API and console; port 0 is any free one
+	Listen    string // host:port of the API; port 0 is any free one
 	PublicURL string // base of generated URLs, without a slash at the end; "" = derived from Listen
 	Data      string // folder of the embedded store and of local files
 	Database  string // always "" in this version: the embedded store in Data

@@ -25,7 +25,7 @@ type setting struct {
 var settings = []setting{
 	{
 		name: "listen", kind: "host:port", value: "127.0.0.1:3030",
-		usage: "address of API and console; port 0 is any free one",
+		usage: "address of the API; port 0 is any free one",
 		parse: func(s *Settings, v string) error { return address(&s.Listen, v) },
 	},
 	{

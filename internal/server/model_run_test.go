@@ -504,9 +504,10 @@ func (p *player) deleteChannel() {
 	if hard {
 		path += "?hard_delete=true"
 	}
-	p.call(open(c), "DELETE", path, nil)
+	ok := open(c) || hard && c != nil
+	p.call(ok, "DELETE", path, nil)
 	switch {
-	case !open(c):
+	case !ok:
 	case hard:
 		for _, msg := range p.m.in(c) {
 			delete(p.m.messages, msg.id)
@@ -551,11 +552,11 @@ func (p *player) send() {
 		body["parent_id"], msg.parent = parent, parent
 		msg.shown = p.flip("show in channel")
 		body["show_in_channel"] = msg.shown
-		ok = ok && reachable(q) && q.channel == c && q.parent == ""
+		ok = ok && reachable(q) && q.deleted == 0 && q.channel == c && q.parent == ""
 	case 1:
 		quoted, q := p.anyMessage()
 		body["quoted_message_id"], msg.quoted = quoted, quoted
-		ok = ok && reachable(q)
+		ok = ok && reachable(q) && q.deleted == 0
 	case 2:
 		other := p.userID()
 		body["mentioned_users"] = []any{other}
