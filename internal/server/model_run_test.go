@@ -285,6 +285,11 @@ func (p *player) hardDeleteUser(id string, at int) {
 	a := p.call(taken, "POST", "/users/delete", body)
 	p.runTask(a.text("task_id"))
 	u.gone, u.deleted = true, at
+	for _, c := range p.m.channels {
+		if mm := c.member(u); mm != nil {
+			mm.custom = nil
+		}
+	}
 	delete(p.m.users, id)
 	p.m.users[goneID] = u
 	if !messages {
