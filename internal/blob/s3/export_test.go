@@ -1,0 +1,9 @@
+package s3
+
+import "crypto/x509"
+
+// Trusting is o with a certificate authority of the test.
+func Trusting(o Options, roots *x509.CertPool) Options {
+	o.roots = roots
+	return o
+}
