@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"slices"
@@ -174,7 +175,8 @@ func (b *Bucket) Storage(prefix string) string {
 	return u.String()
 }
 
-// Env is the environment that programs find the server's credentials in.
+// Env is the environment that programs find the server's credentials in. It is
+// the same for all servers of this process.
 func (s *Server) Env() []string {
 	return []string{"AWS_ACCESS_KEY_ID=" + s.AccessKey, "AWS_SECRET_ACCESS_KEY=" + s.SecretKey}
 }
@@ -190,16 +192,22 @@ func (b *Bucket) Via(p *Proxy) *Bucket {
 // Objects lists the keys of everything in the bucket.
 func (b *Bucket) Objects(t testing.TB) []string {
 	t.Helper()
+	return slices.Sorted(maps.Keys(b.Sizes(t)))
+}
+
+// Sizes are the sizes of everything in the bucket, in bytes, by key.
+func (b *Bucket) Sizes(t testing.TB) map[string]int64 {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
-	var keys []string
+	sizes := map[string]int64{}
 	for o := range b.client(t).ListObjectsIter(ctx, b.Name, minio.ListObjectsOptions{Recursive: true}) {
 		if o.Err != nil {
 			t.Fatalf("listing the bucket: %v", o.Err)
 		}
-		keys = append(keys, o.Key)
+		sizes[o.Key] = o.Size
 	}
-	return keys
+	return sizes
 }
 
 // Uploads lists the keys of the multipart uploads that are neither completed

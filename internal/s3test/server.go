@@ -55,6 +55,15 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
+// rootKeys are the credentials of all servers of this process, so that what
+// the tests start can have them in its environment.
+var rootKeys = sync.OnceValues(func() (access, secret string) {
+	if s, err := parse(os.Getenv(external)); err == nil {
+		return s.AccessKey, s.SecretKey
+	}
+	return rand.Text(), rand.Text()
+})
+
 // newServer makes the folder of a server and starts it.
 func newServer() (*Server, error) {
 	if _, err := binary(); err != nil {
@@ -64,7 +73,8 @@ func newServer() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Region: "us-east-1", AccessKey: rand.Text(), SecretKey: rand.Text(), dir: dir}
+	s := &Server{Region: "us-east-1", dir: dir}
+	s.AccessKey, s.SecretKey = rootKeys()
 	for _, name := range []string{s.data(), s.meta()} {
 		err = errors.Join(err, os.Mkdir(name, 0o700))
 	}
