@@ -106,8 +106,8 @@ func openFiles(ctx context.Context, s config.Settings, st *sqlite.Store, publicU
 			style = s3.HostStyle
 		}
 		return s3.Open(ctx, s3.Options{
-			Bucket: o.Bucket, Prefix: o.Prefix, Endpoint: o.Endpoint, Region: o.Region, Style: style,
-			PartSize: o.PartSize, Parallel: o.Parallel,
+			Bucket: o.Bucket, Prefix: o.Prefix, Endpoint: o.Endpoint, PublicEndpoint: o.PublicEndpoint, Region: o.Region,
+			Style: style, PartSize: o.PartSize, Parallel: o.Parallel,
 		})
 	}
 	key, err := st.Secret(ctx, "url-signing")

@@ -103,7 +103,10 @@ func TestS3(t *testing.T) {
 			Bucket: "bucket", Endpoint: "http://127.0.0.1:7070", PathStyle: &no, PartSize: 16 << 20, Parallel: 8,
 		},
 		"s3://bucket?endpoint=minio:9000&insecure=true": {Bucket: "bucket", Endpoint: "http://minio:9000"},
-		"s3://bucket?endpoint=https://[::1]:9000/":      {Bucket: "bucket", Endpoint: "https://[::1]:9000"},
+		"s3://bucket?endpoint=http://minio:9000&public_endpoint=files.example.com": {
+			Bucket: "bucket", Endpoint: "http://minio:9000", PublicEndpoint: "https://files.example.com",
+		},
+		"s3://bucket?endpoint=https://[::1]:9000/": {Bucket: "bucket", Endpoint: "https://[::1]:9000"},
 	} {
 		got, err := load(t, "url-ttl: 7d\n", nil, "--storage", storage)
 		if err != nil {
@@ -233,6 +236,7 @@ func TestRefused(t *testing.T) {
 		"s3, no bool":        {flags: []string{"--storage", "s3://bucket?path_style=yes"}, want: []string{"--storage", "path_style=true"}},
 		"s3, endpoint":       {flags: []string{"--storage", "s3://bucket?endpoint=http://h:1/path"}, want: []string{"--storage", "endpoint=…"}},
 		"s3, endpoint user":  {flags: []string{"--storage", "s3://bucket?endpoint=http://k:" + secret + "@h:1"}, want: []string{"--storage", "endpoint=…"}},
+		"s3, public":         {flags: []string{"--storage", "s3://bucket?public_endpoint=ftp://h"}, want: []string{"--storage", "public_endpoint=…"}},
 		"s3, insecure https": {flags: []string{"--storage", "s3://bucket?endpoint=https://h&insecure=true"}, want: []string{"--storage", "insecure=…"}},
 		"s3, secure http":    {flags: []string{"--storage", "s3://bucket?endpoint=http://h&insecure=false"}, want: []string{"--storage", "insecure=…"}},
 		"s3, insecure AWS":   {flags: []string{"--storage", "s3://bucket?insecure=true"}, want: []string{"--storage", "insecure=…"}},

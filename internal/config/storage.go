@@ -18,7 +18,10 @@ type S3 struct {
 	// Endpoint is the URL of the server, without a path; empty is Amazon's in
 	// the region.
 	Endpoint string
-	Region   string // "" = that of AWS_REGION, or us-east-1
+	// PublicEndpoint is the same server's URL as others reach it; "" = Endpoint.
+	PublicEndpoint string
+
+	Region string // "" = that of AWS_REGION, or us-east-1
 	// PathStyle says whether the bucket is named in the path of URLs or in
 	// their host; nil is what the server usually takes.
 	PathStyle *bool
@@ -106,7 +109,7 @@ func parseS3(v string) (S3, error) {
 }
 
 // s3Parameters are the names that parameters reads.
-var s3Parameters = []string{"endpoint", "insecure", "parallel", "part_size", "path_style", "region"}
+var s3Parameters = []string{"endpoint", "insecure", "parallel", "part_size", "path_style", "public_endpoint", "region"}
 
 func (o *S3) parameters(query url.Values) error {
 	for name, values := range query {
@@ -129,7 +132,12 @@ func (o *S3) parameters(query url.Values) error {
 		o.PathStyle = &style
 	}
 	if query.Has("endpoint") {
-		if o.Endpoint, err = s3Endpoint(query.Get("endpoint"), insecure); err != nil {
+		if o.Endpoint, err = s3Endpoint("endpoint", query.Get("endpoint"), insecure); err != nil {
+			return err
+		}
+	}
+	if query.Has("public_endpoint") {
+		if o.PublicEndpoint, err = s3Endpoint("public_endpoint", query.Get("public_endpoint"), false); err != nil {
 			return err
 		}
 	}
@@ -164,7 +172,7 @@ func boolParameter(query url.Values, name string) (value, given bool, err error)
 }
 
 // s3Endpoint takes HOST, HOST:PORT or a URL of these.
-func s3Endpoint(v string, insecure bool) (string, error) {
+func s3Endpoint(name, v string, insecure bool) (string, error) {
 	switch {
 	case strings.Contains(v, "://"):
 	case insecure:
@@ -175,7 +183,7 @@ func s3Endpoint(v string, insecure bool) (string, error) {
 	u, err := url.Parse(v)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
 		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return "", errors.New("must have an endpoint=… of the form HOST:PORT, https://HOST:PORT or http://HOST:PORT")
+		return "", fmt.Errorf("must have its %s=… in the form HOST:PORT, https://HOST:PORT or http://HOST:PORT", name)
 	}
 	return u.Scheme + "://" + u.Host, nil
 }

@@ -32,9 +32,9 @@ type api interface {
 	putPart(ctx context.Context, object, id string, number int, p payload) (etag string, err error)
 	complete(ctx context.Context, object, id string, parts []blob.Part, isNew bool) error
 	abort(ctx context.Context, object, id string) error
-	// uploads gives a page of the uploads that come after one, and where the
-	// next page begins, which is nowhere at the end.
-	uploads(ctx context.Context, prefix string, after upload) (page []upload, next upload, err error)
+	// uploads gives a page of the bucket's uploads that come after one, and
+	// where the next page begins, which is nowhere at the end.
+	uploads(ctx context.Context, after upload) (page []upload, next upload, err error)
 	// lastPart is when a part was last put, of those that come after a number,
 	// and from where to go on; 0 is the end.
 	lastPart(ctx context.Context, object, id string, after int) (at time.Time, next int, err error)

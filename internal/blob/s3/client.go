@@ -1,10 +1,12 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -17,6 +19,7 @@ import (
 	"hansard/internal/blob"
 
 	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
 // markKey is the name of an object's mark in its metadata.
@@ -25,7 +28,8 @@ const markKey = "Hansard-Mark"
 // client is the api on minio-go.
 type client struct {
 	core      *minio.Core
-	name      string // of the bucket
+	signer    *minio.Core // for the URLs that are handed out
+	name      string      // of the bucket
 	secure    bool
 	stall     time.Duration
 	transport *http.Transport
@@ -35,11 +39,29 @@ type client struct {
 var _ api = (*client)(nil)
 
 func newClient(o Options) (*client, error) {
-	endpoint, err := endpointOf(o)
-	if err != nil {
+	endpoint := cmp.Or(o.Endpoint, "https://s3."+o.Region+".amazonaws.com")
+	c := &client{name: o.Bucket, secure: strings.HasPrefix(endpoint, "https:"), stall: o.Stall, transport: transport(o)}
+	creds := newCredentials(o)
+	var err error
+	if c.core, err = c.at(endpoint, o, creds); err != nil {
 		return nil, err
 	}
-	c := &client{name: o.Bucket, secure: endpoint.Scheme == "https", stall: o.Stall, transport: transport(o)}
+	c.signer = c.core
+	if o.PublicEndpoint != "" {
+		if c.signer, err = c.at(o.PublicEndpoint, o, creds); err != nil {
+			return nil, fmt.Errorf("the public endpoint: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// at is a client of an endpoint.
+func (c *client) at(endpoint string, o Options, creds *credentials.Credentials) (*minio.Core, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
+		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("the endpoint must be http://HOST:PORT or https://HOST:PORT")
+	}
 	lookup := minio.BucketLookupAuto
 	switch o.Style {
 	case PathStyle:
@@ -48,29 +70,16 @@ func newClient(o Options) (*client, error) {
 		lookup = minio.BucketLookupDNS
 	case AutoStyle:
 	}
-	c.core, err = minio.NewCore(endpoint.Host, &minio.Options{
-		Creds: newCredentials(o), Secure: c.secure, Region: o.Region, BucketLookup: lookup,
+	core, err := minio.NewCore(u.Host, &minio.Options{
+		Creds: creds, Secure: u.Scheme == "https", Region: o.Region, BucketLookup: lookup,
 		Transport:  dated{c.transport, &c.skew},
 		MaxRetries: 1, // the store knows better
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.core.SetS3EnableDualstack(false)
-	return c, nil
-}
-
-// endpointOf is the base of the requests' URLs.
-func endpointOf(o Options) (*url.URL, error) {
-	if o.Endpoint == "" {
-		return &url.URL{Scheme: "https", Host: "s3." + o.Region + ".amazonaws.com"}, nil
-	}
-	u, err := url.Parse(o.Endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
-		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, errors.New("the endpoint must be http://HOST:PORT or https://HOST:PORT")
-	}
-	return u, nil
+	core.SetS3EnableDualstack(false)
+	return core, nil
 }
 
 // bufferSize is that of connections: the default of 4 KiB means many calls of
@@ -380,9 +389,11 @@ func (c *client) abort(ctx context.Context, object, id string) error {
 // pageSize is how many entries a page of a list has at most.
 const pageSize = 1000
 
-func (c *client) uploads(ctx context.Context, prefix string, after upload) (page []upload, next upload, err error) {
+// uploads asks for those of the whole bucket: MinIO takes a prefix for a whole
+// key.
+func (c *client) uploads(ctx context.Context, after upload) (page []upload, next upload, err error) {
 	err = c.try(ctx, c.stall, func(ctx context.Context) error {
-		r, err := c.core.ListMultipartUploads(ctx, c.name, prefix, after.object, after.id, "", pageSize)
+		r, err := c.core.ListMultipartUploads(ctx, c.name, "", after.object, after.id, "", pageSize)
 		if err != nil {
 			return err
 		}
@@ -417,7 +428,7 @@ func (c *client) lastPart(ctx context.Context, object, id string, after int) (at
 }
 
 func (c *client) presign(ctx context.Context, method, object string, ttl time.Duration, query url.Values) (string, error) {
-	u, err := c.core.Presign(ctx, method, c.name, object, ttl, query)
+	u, err := c.signer.Presign(ctx, method, c.name, object, ttl, query)
 	if err != nil {
 		return "", plain(ctx, err)
 	}

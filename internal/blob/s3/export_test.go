@@ -7,3 +7,6 @@ func Trusting(o Options, roots *x509.CertPool) Options {
 	o.roots = roots
 	return o
 }
+
+// SizeOf is the size of the part with that number.
+func SizeOf(s *Store, number int) int64 { return s.sizeOf(number) }

@@ -55,7 +55,7 @@ func (s *Store) Sweep(ctx context.Context, olderThan time.Duration) error {
 		var page []upload
 		var next upload
 		err := s.retry(ctx, s.readPatience(), func(ctx context.Context) (err error) {
-			page, next, err = s.api.uploads(ctx, s.prefix, after)
+			page, next, err = s.api.uploads(ctx, after)
 			return err
 		})
 		if err != nil {

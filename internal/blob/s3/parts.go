@@ -10,7 +10,7 @@ import (
 const maxPartSize = 1 << 30
 
 // sizeOf is the size of a part by its number. With parts of 8 MiB a file can
-// have 160 GiB: the first 5,000 have that size, then parts have two and from
+// have 156 GiB: the first 5,000 have that size, then parts have two and from
 // 7,500 on four times as much, since their number is limited.
 func (s *Store) sizeOf(number int) int64 {
 	switch {

@@ -90,6 +90,38 @@ func TestDownloadURL(t *testing.T) {
 	}
 }
 
+// The URLs may name the server as others reach it.
+func TestPublicEndpoint(t *testing.T) {
+	t.Parallel()
+	b := s3test.New(t)
+	front := s3test.NewProxy(t, b.Server)
+	o := options(b)
+	o.PublicEndpoint = front.Endpoint
+	s := open(t, o)
+	up, err := s.SignPut(t.Context(), key, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, body := fetch(t, "PUT", up, strings.NewReader("x")); resp.StatusCode != 200 {
+		t.Errorf("PUT: %s %s", resp.Status, body)
+	}
+	down, err := s.SignGet(t.Context(), key, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, body := fetch(t, "GET", down, nil); resp.StatusCode != 200 || body != "x" {
+		t.Errorf("GET: %s %s", resp.Status, body)
+	}
+	for _, u := range []string{up, down} {
+		if !strings.HasPrefix(u, front.Endpoint+"/") {
+			t.Errorf("the URL is %s", u)
+		}
+	}
+	if got := front.Requests(); len(got) != 2 {
+		t.Errorf("the public server got %q", got)
+	}
+}
+
 func TestURLsExpire(t *testing.T) {
 	t.Parallel()
 	s := open(t, options(s3test.New(t)))

@@ -43,8 +43,12 @@ type Options struct {
 	// Endpoint is the URL of the server, without a path; empty is Amazon's in
 	// the region.
 	Endpoint string
-	Region   string // by default that of AWS_REGION or AWS_DEFAULT_REGION, or us-east-1
-	Style    Style
+	// PublicEndpoint is the same server's URL as others reach it, for the URLs
+	// that are handed out; empty is Endpoint.
+	PublicEndpoint string
+
+	Region string // by default that of AWS_REGION or AWS_DEFAULT_REGION, or us-east-1
+	Style  Style
 	// AccessKey, SecretKey and SessionToken are the credentials. Without them
 	// they are looked for in AWS's variables and files, and asked for at the
 	// services for machines and containers.

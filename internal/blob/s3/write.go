@@ -301,8 +301,9 @@ func (s *Store) publish(ctx context.Context, object string, h header, request fu
 		conditional := h.isNew && !s.unconditional.Load()
 		err := request(ctx, conditional)
 		if conditional && unknownCondition(err) {
-			s.unconditional.Store(true)
-			err = request(ctx, false)
+			if err = request(ctx, false); err == nil {
+				s.unconditional.Store(true)
+			}
 		}
 		switch {
 		case preconditionFailed(err):
@@ -314,10 +315,11 @@ func (s *Store) publish(ctx context.Context, object string, h header, request fu
 	})
 }
 
-// unknownCondition reports whether a server does not know conditions.
+// unknownCondition reports whether it may be that a server does not know
+// conditions.
 func unknownCondition(err error) bool {
 	r, ok := errors.AsType[*refusal](err)
-	return ok && (r.status == http.StatusNotImplemented || r.code == "NotImplemented")
+	return ok && (r.status == http.StatusNotImplemented || r.status == http.StatusBadRequest)
 }
 
 // recognise finds out whether an object is the one with that mark; if not, the
