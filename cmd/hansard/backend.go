@@ -105,10 +105,14 @@ func openFiles(ctx context.Context, s config.Settings, st *sqlite.Store, publicU
 		default:
 			style = s3.HostStyle
 		}
-		return s3.Open(ctx, s3.Options{
+		b, err := s3.Open(ctx, s3.Options{
 			Bucket: o.Bucket, Prefix: o.Prefix, Endpoint: o.Endpoint, PublicEndpoint: o.PublicEndpoint, Region: o.Region,
 			Style: style, PartSize: o.PartSize, Parallel: o.Parallel,
 		})
+		if err != nil {
+			return nil, err // and not b, which would no longer be nil
+		}
+		return b, nil
 	}
 	key, err := st.Secret(ctx, "url-signing")
 	if err != nil {

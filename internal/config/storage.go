@@ -213,7 +213,9 @@ func isPrefix(prefix string) bool {
 			return false
 		}
 		for _, c := range []byte(name) {
-			if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._-@", c) >= 0) {
+			switch {
+			case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("._-@", c) >= 0:
+			default:
 				return false
 			}
 		}

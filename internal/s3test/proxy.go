@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -139,9 +140,7 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, f Fault) error {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		return errCut
 	}
-	for name, values := range resp.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), resp.Header)
 	w.WriteHeader(resp.StatusCode)
 	if f.CutAnswer > 0 {
 		_, _ = io.CopyN(w, resp.Body, f.CutAnswer)

@@ -401,7 +401,7 @@ func TestPurgeDeadUploads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = f.Abort() }()
+		t.Cleanup(func() { _ = f.Abort() })
 		if _, err := f.Write(make([]byte, blob.MinPart+1)); err != nil {
 			t.Fatal(err)
 		}
