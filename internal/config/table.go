@@ -45,7 +45,7 @@ var settings = []setting{
 	},
 	{
 		name: "storage", kind: "url", shown: "the folder files in --data", secret: true,
-		usage: "where files are kept: file:///path",
+		usage: "where files are kept: file:///path, or s3://BUCKET/PREFIX?endpoint=…&region=…&path_style=true with credentials from the usual AWS variables",
 		parse: func(s *Settings, v string) error { return storage(&s.Storage, v) },
 	},
 	{
