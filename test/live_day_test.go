@@ -261,7 +261,7 @@ func (d *day) check() {
 	if !strings.HasPrefix(eve, "deleted-user-") {
 		t.Fatalf("users %v", f.ids("user"))
 	}
-	is(t, f.object("member", eve), "watch", keyOrder, "fee", "2.50", "notifications_muted", "true")
+	is(t, f.object("member", eve), "watch", "", "fee", "", "notifications_muted", "true") // what was said of it is gone
 	has(t, f.object("member", eve), "pinned_at")
 	nowhere(t, f.everywhere(), "text of pending", "text of wiped", `"Eve"`, `"eve"`, ",eve,")
 	calls := d.people("ann")["call"]

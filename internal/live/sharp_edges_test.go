@@ -3,6 +3,7 @@ package live_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"hansard/internal/wire"
 )
@@ -106,4 +107,16 @@ func TestQueriesSayWhatTheyCannotAskFor(t *testing.T) {
 	v := f.must(members, `{"type":"messaging","id":"general","filter_conditions":{"role":"owner"}}`)
 	f.want(v, "ann", "members", 0, "user_id")
 	f.want(v, nil, "members", 1)
+}
+
+func TestHardTruncationTakesPendingMessages(t *testing.T) {
+	t.Parallel()
+	f := peopled(t)
+	f.must(f.send("messaging:general"), `{"message":{"id":"waits","text":"x","user_id":"ann"},"pending":true}`)
+	f.pass(time.Minute)
+	f.must(f.channel("messaging:general", f.live.TruncateChannel), `{}`)
+	f.must(f.about(f.live.GetMessage, "waits", ""), ``)
+	f.must(f.channel("messaging:general", f.live.TruncateChannel), `{"hard_delete":true}`)
+	f.refused(f.about(f.live.GetMessage, "waits", ""), ``, wire.CodeNotFound)
+	f.refused(f.about(f.live.CommitMessage, "waits", ""), ``, wire.CodeNotFound)
 }

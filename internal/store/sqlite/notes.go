@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 
+	"hansard/internal/chat"
 	"hansard/internal/store"
 	"hansard/internal/store/sqlite/lite"
 )
@@ -63,6 +64,11 @@ func (t *tx) PutPending(p *store.PendingRow) error {
 
 func (t *tx) DeletePending(id string) error {
 	return t.changed("pending message "+id, t.conn.Exec(`DELETE FROM pending WHERE app = $1 AND id = $2`, t.app, id))
+}
+
+func (t *tx) DeletePendingIn(channel int64, before chat.Time) error {
+	t.erased = true
+	return t.conn.Exec(`DELETE FROM pending WHERE app = $1 AND channel = $2 AND created_at < $3`, t.app, channel, before)
 }
 
 func (t *tx) DeletePendingOf(user int64) error {
