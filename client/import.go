@@ -96,8 +96,9 @@ func (c *Client) CreateImportURL(ctx context.Context, filename string) (*ImportU
 	return call[ImportURL](ctx, c, repost(map[string]string{"filename": filename}, "import_urls"))
 }
 
-// Upload sends a file of so many bytes, -1 if that is not known. It is not
-// tried again: after a failure ask for a new URL.
+// Upload sends a file of so many bytes, -1 if that is not known; servers that
+// keep their files in an object store need to know. It is not tried again:
+// after a failure ask for a new URL.
 func (c *Client) Upload(ctx context.Context, to *ImportURL, file io.Reader, size int64) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, to.UploadURL, io.NopCloser(file))
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"hansard/internal/s3test"
 	"hansard/test/harness"
 )
 
@@ -18,7 +19,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	code := m.Run()
+	code := s3test.Main(m)
 	remove()
 	os.Exit(code)
 }

@@ -162,8 +162,13 @@ func TestExchangeFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	failed := &failures{TB: t}
-	v.Exchange(failed, req, nil, 200, header(), []byte(`{"tasks":[{}],"duration":"`+strings.Repeat("x", 5000)+`"}`))
-	if len(failed.said) != 1 || len(failed.said[0]) > 6000 || !strings.Contains(failed.said[0], "at '/tasks/0': missing properties") {
+	v.Exchange(failed, req, nil, 200, header(), []byte(`{"tasks":[{}],"duration":"0.10ms"}`))
+	if len(failed.said) != 1 || !strings.Contains(failed.said[0], "at '/tasks/0': missing properties") {
+		t.Errorf("it says %q", failed.said)
+	}
+	failed = &failures{TB: t}
+	v.Exchange(failed, req, nil, 200, header(), []byte(`{"tasks":[],"duration":"`+strings.Repeat("x", 5000)+`"}`))
+	if len(failed.said) != 1 || len(failed.said[0]) > 6000 {
 		t.Errorf("it says %.10000q", failed.said)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -12,7 +13,9 @@ import (
 	"time"
 
 	"hansard/internal/auth"
+	"hansard/internal/blob"
 	"hansard/internal/blob/disk"
+	"hansard/internal/blob/s3"
 	"hansard/internal/config"
 	"hansard/internal/export"
 	"hansard/internal/importer"
@@ -40,7 +43,7 @@ type backend struct {
 	settings config.Settings
 	log      *slog.Logger
 	store    *sqlite.Store
-	blob     *disk.Store
+	blob     files
 	exports  *export.Service
 	imports  *importer.Service
 }
@@ -73,18 +76,8 @@ func openBackend(ctx context.Context, s config.Settings, log *slog.Logger, missi
 			err = errors.Join(err, opened.Close())
 		}
 	}()
-	key, err := b.store.Secret(ctx, "url-signing")
-	if err != nil {
-		return nil, fmt.Errorf("reading the key of download URLs: %w", err)
-	}
-	signer, err := auth.NewURLSigner(key)
-	if err != nil {
+	if b.blob, err = openFiles(ctx, s, b.store, publicURL); err != nil {
 		return nil, err
-	}
-	files := s.Files()
-	b.blob, err = disk.Open(files, disk.Options{Signer: signer, PublicURL: func() string { return publicURL }})
-	if err != nil {
-		return nil, fmt.Errorf("opening the files in %s: %w", files, err)
 	}
 	b.exports = &export.Service{
 		Store: b.store, Blob: b.blob, Scratch: b.scratch(), Version: buildInfo().Version, Logger: log,
@@ -93,6 +86,48 @@ func openBackend(ctx context.Context, s config.Settings, log *slog.Logger, missi
 	}
 	b.imports = &importer.Service{Store: b.store, Blob: b.blob, Scratch: b.scratch(), Logger: log}
 	return b, nil
+}
+
+// files is where files are kept.
+type files interface {
+	blob.Store
+	io.Closer
+}
+
+// openFiles opens the object store or folder that the settings name.
+func openFiles(ctx context.Context, s config.Settings, st *sqlite.Store, publicURL string) (files, error) {
+	if o, ok := s.S3(); ok {
+		style := s3.AutoStyle
+		switch {
+		case o.PathStyle == nil:
+		case *o.PathStyle:
+			style = s3.PathStyle
+		default:
+			style = s3.HostStyle
+		}
+		b, err := s3.Open(ctx, s3.Options{
+			Bucket: o.Bucket, Prefix: o.Prefix, Endpoint: o.Endpoint, PublicEndpoint: o.PublicEndpoint, Region: o.Region,
+			Style: style, PartSize: o.PartSize, Parallel: o.Parallel,
+		})
+		if err != nil {
+			return nil, err // and not b, which would no longer be nil
+		}
+		return b, nil
+	}
+	key, err := st.Secret(ctx, "url-signing")
+	if err != nil {
+		return nil, fmt.Errorf("reading the key of download URLs: %w", err)
+	}
+	signer, err := auth.NewURLSigner(key)
+	if err != nil {
+		return nil, err
+	}
+	dir := s.Files()
+	d, err := disk.Open(dir, disk.Options{Signer: signer, PublicURL: func() string { return publicURL }})
+	if err != nil {
+		return nil, fmt.Errorf("opening the files in %s: %w", dir, err)
+	}
+	return d, nil
 }
 
 func (b *backend) scratch() string   { return filepath.Join(b.settings.Data, "scratch") }

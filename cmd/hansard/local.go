@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -70,7 +71,7 @@ func (m *Main) localExporter(ctx context.Context, l *localFlags, key string) (_ 
 		return nil, err
 	}
 	ln := newPipeListener()
-	transport := &http.Transport{DialContext: ln.dial}
+	transport := localTransport(ln)
 	c, err := client.New(client.Options{
 		Server: "http://" + localHost, APIKey: app.Key, APISecret: app.Secret,
 		HTTP: &http.Client{Transport: transport}, Poll: 100 * time.Millisecond,
@@ -104,6 +105,26 @@ func (m *Main) localExporter(ctx context.Context, l *localFlags, key string) (_ 
 	}, nil
 }
 
+// localTransport leads requests for localHost to ln. All others go where they
+// always do: files may be in an object store.
+func localTransport(ln *pipeListener) *http.Transport {
+	dialer := &net.Dialer{Timeout: 30 * time.Second}
+	return &http.Transport{
+		Proxy: func(r *http.Request) (*url.URL, error) {
+			if r.URL.Hostname() == localHost {
+				return nil, nil
+			}
+			return http.ProxyFromEnvironment(r)
+		},
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if host, _, err := net.SplitHostPort(address); err == nil && host == localHost {
+				return ln.dial(ctx)
+			}
+			return dialer.DialContext(ctx, network, address)
+		},
+	}
+}
+
 // pipeListener is a net.Listener whose connections are pipes within this
 // process.
 type pipeListener struct {
@@ -132,8 +153,7 @@ func (l *pipeListener) Close() error {
 
 func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
 
-// dial is for http.Transport.
-func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+func (l *pipeListener) dial(ctx context.Context) (net.Conn, error) {
 	ours, theirs := net.Pipe()
 	var err error
 	select {

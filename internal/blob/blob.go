@@ -11,6 +11,14 @@ import (
 // ErrNotFound is returned, wrapped, for a key under which nothing is stored.
 var ErrNotFound = errors.New("blob: not found")
 
+// ErrExists is returned, wrapped, by Commit of a writer that CreateNew made if
+// there is a file under the key already.
+var ErrExists = errors.New("blob: there is a file already")
+
+// ErrUnavailable is returned, wrapped, where the store cannot be reached or
+// refuses to serve us; trying again has not helped.
+var ErrUnavailable = errors.New("blob: the store is not available")
+
 // ErrBadKey is returned, wrapped, for a key that ValidKey refuses.
 var ErrBadKey = errors.New("blob: bad key")
 
@@ -19,6 +27,10 @@ type Info struct {
 	Key     string
 	Size    int64 // bytes
 	ModTime time.Time
+	// Version tells apart files that were stored under the key one after the
+	// other. It is empty where the store does not let that happen unnoticed,
+	// and it may be where files are listed.
+	Version string
 }
 
 // Writer writes one file. Exactly one of Commit and Abort ends it; Abort after
@@ -32,7 +44,9 @@ type Writer interface {
 	Abort() error
 }
 
-// Reader reads a stored file.
+// Reader reads a stored file, as it was when it was opened: of one that was
+// replaced or deleted meanwhile the rest may be an error, but never that of
+// another file.
 type Reader interface {
 	io.Reader
 	io.Seeker
@@ -55,10 +69,58 @@ type Store interface {
 	// SignGet returns a URL under which the file can be fetched for ttl
 	// without further authentication.
 	SignGet(ctx context.Context, key string, ttl time.Duration) (string, error)
-	// SignPut returns a URL to which the file can be put once within ttl.
+	// SignPut returns a URL to which the file can be put within ttl; only once
+	// where the store can hold it to that.
 	SignPut(ctx context.Context, key string, ttl time.Duration) (string, error)
 	// Sweep removes what writers that died left behind before olderThan ago.
 	Sweep(ctx context.Context, olderThan time.Duration) error
+}
+
+// NewCreator is a Store that can keep a writer from replacing a file.
+type NewCreator interface {
+	// CreateNew is Create whose Commit fails with ErrExists if there is a file
+	// under key.
+	CreateNew(ctx context.Context, key string) (Writer, error)
+}
+
+// CreateNew starts writing a file that must not replace another. A store that
+// cannot promise that writes it as any other.
+func CreateNew(ctx context.Context, s Store, key string) (Writer, error) {
+	if n, ok := s.(NewCreator); ok {
+		return n.CreateNew(ctx, key)
+	}
+	return s.Create(ctx, key)
+}
+
+// Part is one part of a file that is written in parts.
+type Part struct {
+	Number int    // from 1
+	ETag   string // the store's name for what was put
+	Size   int64  // bytes
+}
+
+// Limits of a file that is written in parts.
+const (
+	MinPart  = 5 << 20 // bytes; the last part may have fewer
+	MaxPart  = 5 << 30 // bytes
+	MaxParts = 10_000  // and the highest number
+)
+
+// Multipart is a Store of whose files several processes can write parts, in any
+// order. The file appears when it is completed, whole or not at all.
+type Multipart interface {
+	// Begin starts a file; upload names it to the other methods, in whichever
+	// process.
+	Begin(ctx context.Context, key string) (upload string, err error)
+	// PutPart puts the part of that number, size bytes from the start of body.
+	// Putting a number again replaces its part. Some stores take only parts of
+	// one size, but for the last.
+	PutPart(ctx context.Context, key, upload string, number int, body io.ReadSeeker, size int64) (Part, error)
+	// Complete makes a file of the parts, which must be in the order of their
+	// numbers; numbers may be left out. Completing again is no error.
+	Complete(ctx context.Context, key, upload string, parts []Part) error
+	// AbortUpload removes the parts; that there are none any more is no error.
+	AbortUpload(ctx context.Context, key, upload string) error
 }
 
 // ValidKey reports whether key is one or more names joined by "/", each of

@@ -88,6 +88,43 @@ func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
 	}
 }
 
+func TestS3(t *testing.T) {
+	t.Parallel()
+	yes, no := true, false
+	for storage, want := range map[string]config.S3{
+		"s3://bucket":                  {Bucket: "bucket"},
+		"s3://my.bucket-1/":            {Bucket: "my.bucket-1"},
+		"s3://bucket/chat/prod/":       {Bucket: "bucket", Prefix: "chat/prod"},
+		"s3://bucket?region=eu-west-1": {Bucket: "bucket", Region: "eu-west-1"},
+		"s3://bucket/x?endpoint=s3.example.com&path_style=true": {
+			Bucket: "bucket", Prefix: "x", Endpoint: "https://s3.example.com", PathStyle: &yes,
+		},
+		"s3://bucket?endpoint=http%3A%2F%2F127.0.0.1:7070&path_style=false&part_size=16MiB&parallel=8": {
+			Bucket: "bucket", Endpoint: "http://127.0.0.1:7070", PathStyle: &no, PartSize: 16 << 20, Parallel: 8,
+		},
+		"s3://bucket?endpoint=minio:9000&insecure=true": {Bucket: "bucket", Endpoint: "http://minio:9000"},
+		"s3://bucket?endpoint=http://minio:9000&public_endpoint=files.example.com": {
+			Bucket: "bucket", Endpoint: "http://minio:9000", PublicEndpoint: "https://files.example.com",
+		},
+		"s3://bucket?endpoint=https://[::1]:9000/": {Bucket: "bucket", Endpoint: "https://[::1]:9000"},
+	} {
+		got, err := load(t, "url-ttl: 7d\n", nil, "--storage", storage)
+		if err != nil {
+			t.Errorf("%s: %v", storage, err)
+			continue
+		}
+		o, ok := got.S3()
+		if diff := cmp.Diff(want, o); !ok || diff != "" {
+			t.Errorf("%s: %t (-want +got):\n%s", storage, ok, diff)
+		}
+	}
+	for _, storage := range []string{"", "file:///srv/files"} {
+		if o, ok := (config.Settings{Storage: storage}).S3(); ok {
+			t.Errorf("%q is the object store %+v", storage, o)
+		}
+	}
+}
+
 func TestFlagsMayBeMoved(t *testing.T) {
 	t.Parallel()
 	all := pflag.NewFlagSet("all", pflag.ContinueOnError)
@@ -187,7 +224,27 @@ func TestRefused(t *testing.T) {
 		"number":             {flags: []string{"--max-users", "-1"}, want: []string{"--max-users", "from 0"}},
 		"postgres":           {flags: []string{"--database", "postgres://u:" + secret + "@h/db"}, want: []string{"--database", "PostgreSQL", "not available in this version"}},
 		"database":           {flags: []string{"--database", "mysql://u:" + secret + "@h/db"}, want: []string{"--database", "postgres://"}},
-		"s3":                 {flags: []string{"--storage", "s3://bucket"}, want: []string{"--storage", "S3", "not available in this version"}},
+		"s3, no bucket":      {flags: []string{"--storage", "s3:///x"}, want: []string{"--storage", "bucket"}},
+		"s3, bad bucket":     {flags: []string{"--storage", "s3://My_Bucket"}, want: []string{"--storage", "bucket"}},
+		"s3, a server":       {flags: []string{"--storage", "s3://localhost:9000/bucket"}, want: []string{"--storage", "endpoint=…"}},
+		"s3, bad prefix":     {flags: []string{"--storage", "s3://bucket/a/../b"}, want: []string{"--storage", "prefix"}},
+		"s3, credentials":    {flags: []string{"--storage", "s3://key:" + secret + "@bucket"}, want: []string{"--storage", "AWS_SECRET_ACCESS_KEY"}},
+		"s3, fragment":       {flags: []string{"--storage", "s3://bucket/a#b"}, want: []string{"--storage", "#"}},
+		"s3, unknown":        {env: []string{"HANSARD_STORAGE=s3://bucket?path-style=true"}, want: []string{"HANSARD_STORAGE", `"path-style"`, "did you mean path_style?"}},
+		"s3, a secret":       {flags: []string{"--storage", "s3://bucket?secret_key=" + secret}, want: []string{"--storage", `"secret_key"`}},
+		"s3, twice":          {flags: []string{"--storage", "s3://bucket?region=a&region=b"}, want: []string{"--storage", "region once"}},
+		"s3, no bool":        {flags: []string{"--storage", "s3://bucket?path_style=yes"}, want: []string{"--storage", "path_style=true"}},
+		"s3, endpoint":       {flags: []string{"--storage", "s3://bucket?endpoint=http://h:1/path"}, want: []string{"--storage", "endpoint=…"}},
+		"s3, endpoint user":  {flags: []string{"--storage", "s3://bucket?endpoint=http://k:" + secret + "@h:1"}, want: []string{"--storage", "endpoint=…"}},
+		"s3, public":         {flags: []string{"--storage", "s3://bucket?public_endpoint=ftp://h"}, want: []string{"--storage", "public_endpoint=…"}},
+		"s3, insecure https": {flags: []string{"--storage", "s3://bucket?endpoint=https://h&insecure=true"}, want: []string{"--storage", "insecure=…"}},
+		"s3, secure http":    {flags: []string{"--storage", "s3://bucket?endpoint=http://h&insecure=false"}, want: []string{"--storage", "insecure=…"}},
+		"s3, insecure AWS":   {flags: []string{"--storage", "s3://bucket?insecure=true"}, want: []string{"--storage", "insecure=…"}},
+		"s3, region":         {flags: []string{"--storage", "s3://bucket?region=eu/west"}, want: []string{"--storage", "region=…"}},
+		"s3, part size":      {flags: []string{"--storage", "s3://bucket?part_size=1MiB"}, want: []string{"--storage", "part_size=…"}},
+		"s3, parallel":       {flags: []string{"--storage", "s3://bucket?parallel=0"}, want: []string{"--storage", "parallel=…"}},
+		"s3, escapes":        {flags: []string{"--storage", "s3://bucket?region=%zz"}, want: []string{"--storage"}},
+		"s3, long URLs":      {yaml: "storage: s3://bucket\nurl-ttl: 8d\n", want: []string{"url-ttl", "7d"}},
 		"storage":            {flags: []string{"--storage", "/srv/files"}, want: []string{"--storage", "file:///path"}},
 		"storage, relative":  {flags: []string{"--storage", "file://srv/files"}, want: []string{"--storage", "file:///path"}},
 		"key alone":          {flags: []string{"--api-key", "k"}, want: []string{"api-key needs api-secret"}},
@@ -245,6 +302,24 @@ func FuzzParseRate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		if r, err := config.ParseRate(s); err == nil && (r.Count < 0 || (r.Count > 0) != (r.Window > 0)) {
 			t.Errorf("%q became %+v", s, r)
+		}
+	})
+}
+
+func FuzzStorage(f *testing.F) {
+	for _, s := range []string{"", "file:///x", "s3://bucket/a/b?region=x&path_style=1", "s3://b:1/?endpoint=http://h", "s3://bucket?endpoint=::&insecure=1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, err := load(t, "", nil, "--storage", s)
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\n\r") {
+				t.Errorf("more than a line: %q", err)
+			}
+			return
+		}
+		if o, ok := got.S3(); ok != strings.HasPrefix(s, "s3://") || ok && o.Bucket == "" {
+			t.Errorf("%q became %+v, %t", s, o, ok)
 		}
 	})
 }

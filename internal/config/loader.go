@@ -112,6 +112,9 @@ func (l *Loader) Load() (Settings, error) {
 		}
 		return Settings{}, errors.New("api-key needs api-secret beside it (HANSARD_API_SECRET or --api-secret)")
 	}
+	if _, ok := s.S3(); ok && s.URLTTL > maxS3URLTTL {
+		return Settings{}, errors.New("url-ttl must be at most 7d with files in an object store (storage), whose URLs cannot live longer")
+	}
 	return s, nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"math"
 	"net"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,36 +63,10 @@ func database(to *string, v string) error {
 	}
 }
 
-func storage(to *string, v string) error {
-	_, local := filePath(v)
-	switch {
-	case v == "", local:
-		*to = v
-		return nil
-	case strings.HasPrefix(v, "s3://"):
-		return notAvailable("S3", "local files")
-	default:
-		return errors.New("must be empty (a folder in --data) or file:///path")
-	}
-}
-
 // notAvailable is the answer to what the settings can say and this version
 // cannot do.
 func notAvailable(what, instead string) error {
 	return fmt.Errorf("names %s, which is not available in this version: leave it empty for %s", what, instead)
-}
-
-// filePath is the absolute path in a file URL.
-func filePath(v string) (string, bool) {
-	u, err := url.Parse(v)
-	if err != nil || u.Scheme != "file" || u.Host != "" || u.RawQuery != "" || u.Fragment != "" || len(u.Path) < 2 || u.Path[0] != '/' {
-		return "", false
-	}
-	path := u.Path
-	if len(path) > 2 && path[2] == ':' { // file:///C:/files
-		path = path[1:]
-	}
-	return filepath.FromSlash(path), true
 }
 
 func apiKey(to *string, v string) error {

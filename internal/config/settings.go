@@ -2,17 +2,16 @@ package config
 
 import (
 	"log/slog"
-	"path/filepath"
 	"time"
 )
 
 // Settings are all settings, checked.
 type Settings struct {
-	Listen    string // host:port of API and console; port 0 is any free one
+	Listen    string // host:port of the API; port 0 is any free one
 	PublicURL string // base of generated URLs, without a slash at the end; "" = derived from Listen
 	Data      string // folder of the embedded store and of local files
 	Database  string // always "" in this version: the embedded store in Data
-	Storage   string // "" = the folder "files" in Data; else file:///path
+	Storage   string // "" = the folder "files" in Data; else file:///path or s3://…: see Files and S3
 
 	// APIKey and APISecret are those of the app that is made at start if it is
 	// missing; both or neither, but for Loader.LoneApp.
@@ -38,14 +37,6 @@ const (
 	LogText = "text"
 	LogJSON = "json"
 )
-
-// Files is the folder of local files.
-func (s Settings) Files() string {
-	if path, ok := filePath(s.Storage); ok {
-		return path
-	}
-	return filepath.Join(s.Data, "files")
-}
 
 // Rate is how many requests are allowed in each window of time; a Count of 0
 // allows any number.

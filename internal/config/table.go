@@ -25,7 +25,7 @@ type setting struct {
 var settings = []setting{
 	{
 		name: "listen", kind: "host:port", value: "127.0.0.1:3030",
-		usage: "address of API and console; port 0 is any free one",
+		usage: "address of the API; port 0 is any free one",
 		parse: func(s *Settings, v string) error { return address(&s.Listen, v) },
 	},
 	{
@@ -45,7 +45,7 @@ var settings = []setting{
 	},
 	{
 		name: "storage", kind: "url", shown: "the folder files in --data", secret: true,
-		usage: "where files are kept: file:///path",
+		usage: "where files are kept: file:///path, or s3://BUCKET/PREFIX?endpoint=…&region=…&path_style=true with credentials from the usual AWS variables",
 		parse: func(s *Settings, v string) error { return storage(&s.Storage, v) },
 	},
 	{

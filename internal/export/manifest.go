@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 
+	"hansard/internal/blob"
 	"hansard/internal/chat"
 	"hansard/internal/export/format"
 	"hansard/internal/store"
@@ -58,7 +59,7 @@ func (s *Service) finish(ctx context.Context, a *task.Attempt, app store.App, ke
 }
 
 func (s *Service) writeManifest(ctx context.Context, taskID string, app store.App, r *Result, p Packing, m *manifest) error {
-	w, err := s.Blob.Create(ctx, r.ManifestPath)
+	w, err := blob.CreateNew(ctx, s.Blob, r.ManifestPath)
 	if err != nil {
 		return err
 	}

@@ -61,6 +61,9 @@ type Options struct {
 	// Custom takes every other name for a custom field of kind JSON. Otherwise
 	// it is a mistake.
 	Custom bool
+	// Reserved, if set, reports whether no custom field can have a name, so that
+	// to ask for it is a mistake all the same.
+	Reserved func(name string) bool
 }
 
 // parser reads a filter over certain fields.
@@ -218,7 +221,7 @@ func (o Options) lookUp(given string) (name, label string, kind Kind, err error)
 	if kind, ok := o.Fields[given]; ok {
 		return given, given, kind, nil
 	}
-	if !o.Custom {
+	if !o.Custom || o.Reserved != nil && o.Reserved(given) {
 		known := slices.Sorted(maps.Keys(o.Fields))
 		return "", "", 0, fmt.Errorf("asks for the unknown field %s; the fields are %s", shown(given), strings.Join(known, ", "))
 	}
@@ -285,7 +288,11 @@ func (p *parser) compare(n *node, label string, value jsontext.Value) error {
 		err = read(Bool, value)
 	case op == "$autocomplete", op == "$q":
 		n.words, err = readWords(value)
-	case op == "$in", op == "$nin", op == "$eq" && n.kind == Set && value.Kind() == '[':
+	case op == "$eq" && n.kind == Set && value.Kind() != '[':
+		// One name asks for a set that has it, a list for one that is it.
+		n.op = "$in"
+		err = read(n.kind, value)
+	case op == "$in", op == "$nin", op == "$eq" && n.kind == Set:
 		err = elements(value, func(v jsontext.Value) error { return read(n.kind, v) })
 	default:
 		err = read(n.kind, value)

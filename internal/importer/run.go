@@ -22,10 +22,18 @@ import (
 // InvalidImport is the type of the failure of an import whose file is bad.
 const InvalidImport = "InvalidImport"
 
+// FileReplaced is the type of the failure of an import whose file was replaced
+// by another meanwhile.
+const FileReplaced = "FileReplaced"
+
 // checkpoint is what a later attempt goes on from. There is none before the
 // file was found good.
 type checkpoint struct {
-	Plan   plan  `json:"plan"`
+	Plan plan `json:"plan"`
+	// Version is that of the file that was checked: where an upload URL can be
+	// used again, another may lie there now.
+	Version string `json:"version,omitempty"`
+
 	Pass   int   `json:"pass"`
 	Done   int64 `json:"done"`   // records of this pass
 	Loaded bool  `json:"loaded"` // all that is left is to tidy up
@@ -104,7 +112,7 @@ func (r *attempt) open(ctx context.Context) (*input, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the import file: %w", err)
 	}
-	in := &input{ctx: ctx, file: file, size: info.Size}
+	in := &input{ctx: ctx, file: file, size: info.Size, version: info.Version}
 	in.Scanner = scan.New(in, r.s.limit())
 	return in, nil
 }
@@ -116,6 +124,8 @@ type input struct {
 	file blob.Reader
 	size int64
 	read atomic.Int64
+	// version tells it from another file under its key.
+	version string
 }
 
 // Read reads the file as it is stored, until the context ends.
@@ -192,7 +202,7 @@ func (r *attempt) check(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	r.point = checkpoint{Plan: plan}
+	r.point = checkpoint{Plan: plan, Version: in.version}
 	r.detail.Records, r.detail.Of = 0, plan.Records
 	if err := r.to(ctx, Importing); err != nil {
 		return err
@@ -258,6 +268,9 @@ func (r *attempt) loadPass(ctx context.Context, w *writer) error {
 	}
 	defer in.Close()
 	p := &r.point
+	if in.version != p.Version {
+		return task.Failf(FileReplaced, "The uploaded file was replaced by another after it had been checked. What was loaded of it by then stays.")
+	}
 	noted := time.Now()
 	l := loading{form: p.Plan.Form, pass: p.Pass, from: p.Done, pace: newPace(r.s.BatchRecords)}
 	err = load(ctx, in.Scanner, r.now(), l, func(ctx context.Context, b *batch) error {

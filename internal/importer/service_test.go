@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -599,4 +600,33 @@ func (c *canceling) Open(ctx context.Context, key string) (blob.Reader, blob.Inf
 	c.cancel()
 	<-ctx.Done()
 	return c.Store.Open(ctx, key)
+}
+
+// Where upload URLs can be used again, what is loaded is what was checked, or
+// nothing.
+func TestReplacedFile(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	id := p.create(t, world, "", false)
+	p.Blob = &replaced{Store: p.disk}
+	got := p.run(t, id)
+	if got.Status != store.Failed || !strings.Contains(string(got.Error), importer.FileReplaced) {
+		t.Errorf("the import: %s", summary(got))
+	}
+	if n := len(p.read(t).users); n != 0 {
+		t.Errorf("%d users were loaded", n)
+	}
+}
+
+// replaced is a blob store in which there is another file each time.
+type replaced struct {
+	blob.Store
+	opened int
+}
+
+func (r *replaced) Open(ctx context.Context, key string) (blob.Reader, blob.Info, error) {
+	f, info, err := r.Store.Open(ctx, key)
+	r.opened++
+	info.Version = strconv.Itoa(r.opened)
+	return f, info, err
 }

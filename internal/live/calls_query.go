@@ -24,7 +24,7 @@ var callFields = filter.Options{
 		"created_by_user_id": filter.String, "members": filter.Set, "backstage": filter.Bool, "ongoing": filter.Bool,
 		"created_at": filter.Time, "updated_at": filter.Time, "starts_at": filter.Time, "ended_at": filter.Time,
 	},
-	Custom: true,
+	Custom: true, Reserved: isReserved(wire.KindCall),
 }
 
 const (

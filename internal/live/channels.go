@@ -231,6 +231,8 @@ func (q *channelRequest) decodeData(data jsontext.Value, typ, id string) error {
 	}
 	return wire.Object(data, func(name string, v jsontext.Value, _ int64) (err error) {
 		switch name {
+		case "config_overrides":
+			err = refuseOverrides(v)
 		case "members":
 			err = q.members.decode("data.members", v, false)
 		case "invites":
@@ -238,6 +240,15 @@ func (q *channelRequest) decodeData(data jsontext.Value, typ, id string) error {
 		}
 		return err
 	})
+}
+
+// refuseOverrides refuses a configuration of one channel, rather than to show it
+// and not to act on it.
+func refuseOverrides(v jsontext.Value) error {
+	if wire.IsNull(v) || string(v) == "{}" {
+		return nil
+	}
+	return wire.BadField("data.config_overrides", "is not available: configure the type of the channel")
 }
 
 // checkChannelData holds what a request says of a channel against the path and
@@ -252,5 +263,5 @@ func checkChannelData(in *wire.ChannelInput, typ, id string) error {
 	if err := wire.CheckCustom("data", in.Custom); err != nil {
 		return err
 	}
-	return checkTags("data.filter_tags", in.Custom)
+	return checkTags("data.filter_tags", &in.Custom)
 }

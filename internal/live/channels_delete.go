@@ -50,13 +50,18 @@ func (s *Service) DeleteChannel(ctx context.Context, app int64, typ, id string, 
 	var out []byte
 	var d doomed
 	err = s.Store.Update(ctx, app, func(tx store.Tx) error {
-		row, err := channel(tx, cid)
+		row, err := tx.Channel(cid)
+		if !hard && err == nil && row.Channel.DeletedAt != 0 || errors.Is(err, store.ErrNotFound) {
+			return errNoChannel(cid)
+		}
 		if err != nil {
 			return err
 		}
 		d = doomed{CID: cid, CreatedAt: row.Channel.CreatedAt}
-		if err := softDeleteChannel(tx, &row, s.now()); err != nil {
-			return err
+		if row.Channel.DeletedAt == 0 {
+			if err := softDeleteChannel(tx, &row, s.now()); err != nil {
+				return err
+			}
 		}
 		if out, err = render.New(tx).Channel([]byte(`{"channel":`), &row); err != nil {
 			return err

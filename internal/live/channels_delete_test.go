@@ -95,8 +95,8 @@ func TestDeleteChannel(t *testing.T) {
 	if row := f.row("messaging:general"); row.TotalMessages != 1 || row.MemberCount != 2 || row.Channel.DeletedAt == 0 {
 		t.Errorf("%+v is left", row)
 	}
+	f.refused(f.channel("messaging:general", f.live.DeleteChannel), ``, wire.CodeNotFound, "messaging:general")
 	for _, hard := range []string{"false", "true"} {
-		f.refused(f.channel("messaging:general", f.live.DeleteChannel, "hard_delete", hard), ``, wire.CodeNotFound, "messaging:general")
 		f.refused(f.channel("messaging:none", f.live.DeleteChannel, "hard_delete", hard), ``, wire.CodeNotFound, "messaging:none")
 	}
 	f.refused(f.channel("messaging:other", f.live.DeleteChannel, "hard_delete", "maybe"), ``, wire.CodeBadInput, "hard_delete")

@@ -26,6 +26,7 @@ const (
 var channelFields = map[string]filter.Kind{
 	"cid": filter.String, "id": filter.String, "type": filter.String, "team": filter.String, "created_by_id": filter.String,
 	"created_at": filter.Time, "updated_at": filter.Time, "last_message_at": filter.Time, "last_updated": filter.Time,
+	"truncated_at": filter.Time,
 	"member_count": filter.Int, "message_count": filter.Int, "cooldown": filter.Int,
 	"frozen": filter.Bool, "disabled": filter.Bool, "members": filter.Set, tagsField: filter.Set,
 
@@ -128,7 +129,7 @@ func decodeChannelQuery(body []byte) (*channelQuery, error) {
 }
 
 func (q *channelQuery) parse(conditions, sort jsontext.Value) (err error) {
-	options := filter.Options{Fields: channelFields, Custom: true}
+	options := filter.Options{Fields: channelFields, Custom: true, Reserved: isReserved(wire.KindChannel)}
 	if q.filter, err = filter.ParseWith(conditions, options); err != nil {
 		return wire.BadField("filter_conditions", "%s", err)
 	}
@@ -296,6 +297,8 @@ func (c *channelValues) get(field string) (filter.Value, error) {
 		return filter.TimeValue(ch.UpdatedAt), nil
 	case "last_message_at":
 		return filter.TimeValue(ch.LastMessageAt), nil
+	case "truncated_at":
+		return filter.TimeValue(ch.TruncatedAt), nil
 	case "last_updated":
 		return filter.TimeValue(max(ch.LastMessageAt, ch.CreatedAt)), nil
 	case "member_count":

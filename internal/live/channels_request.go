@@ -196,13 +196,19 @@ const tagsField = "filter_tags"
 
 const maxTag = 255 // bytes
 
-// checkTags refuses filter tags that are no list of short strings.
-func checkTags(field string, c chat.Custom) error {
-	for _, f := range c {
-		if f.Name == tagsField {
-			_, err := decodeTags(field, jsontext.Value(f.Value))
-			return err
+// checkTags refuses filter tags that are no list of short strings. null is "not
+// given".
+func checkTags(field string, c *chat.Custom) error {
+	for _, f := range *c {
+		if f.Name != tagsField {
+			continue
 		}
+		if wire.IsNull(jsontext.Value(f.Value)) {
+			*c = wire.UnsetCustom(*c, tagsField)
+			return nil
+		}
+		_, err := decodeTags(field, jsontext.Value(f.Value))
+		return err
 	}
 	return nil
 }

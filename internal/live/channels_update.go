@@ -386,7 +386,9 @@ func patchChannel(ch *chat.Channel, p *patch) error {
 			n, err = wire.Int(field, e.Value, e.Offset, 0, math.MaxInt32)
 			ch.Cooldown = int(n)
 		case tagsField:
-			if _, err = decodeTags(field, e.Value); err == nil {
+			if wire.IsNull(e.Value) {
+				ch.Custom = wire.UnsetCustom(ch.Custom, tagsField)
+			} else if _, err = decodeTags(field, e.Value); err == nil {
 				ch.Custom, err = p.patchCustom(wire.KindChannel, ch.Custom, e)
 			}
 		default:

@@ -121,6 +121,9 @@ func decodeHistoryQuery(body []byte) (*historyQuery, error) {
 	default:
 		return nil, wire.BadField("filter", "must say which message_id or message_updated_by_id is meant")
 	}
+	if slices.Contains(q.messages, "") || slices.Contains(q.users, "") {
+		return nil, wire.BadField("filter", "must name messages and users by ids that are not empty")
+	}
 	if len(messages) > maxEntries || len(users) > maxEntries {
 		return nil, wire.BadField("filter", "must name at most %d messages or users", maxEntries)
 	}

@@ -18,7 +18,7 @@ import (
 // memberFields are the built-in fields that a query of members may ask for; all
 // others are custom fields, and those of the user behind "user.".
 var memberFields = map[string]filter.Kind{
-	"id": filter.String, "user_id": filter.String, "name": filter.String, "channel_role": filter.String, "invite": filter.String,
+	"id": filter.String, "user_id": filter.String, "name": filter.String, "channel_role": filter.String, "role": filter.String, "invite": filter.String,
 	"created_at": filter.Time, "updated_at": filter.Time, "last_active": filter.Time, "pinned_at": filter.Time,
 	"banned": filter.Bool, "shadow_banned": filter.Bool, "joined": filter.Bool, "pinned": filter.Bool, "archived": filter.Bool,
 	"is_moderator": filter.Bool, "notifications_muted": filter.Bool,
@@ -99,7 +99,7 @@ func decodeMemberQuery(body []byte) (*memberQuery, error) {
 	case q.id == "":
 		q.id = wire.DistinctID(q.members.ids())
 	}
-	options := filter.Options{Fields: memberFields, Custom: true}
+	options := filter.Options{Fields: memberFields, Custom: true, Reserved: isReserved(wire.KindMember)}
 	if q.filter, err = filter.ParseWith(conditions, options); err != nil {
 		return nil, wire.BadField("filter_conditions", "%s", err)
 	}
@@ -129,7 +129,7 @@ func (q *memberQuery) find(r store.Reader, rr *render.Renderer, row *store.Chann
 		if err != nil {
 			return fmt.Errorf("stored member: %w", err)
 		}
-		v.Member = &m.Member
+		v.Member, v.object = &m.Member, object
 		if len(emb.Users) > 0 {
 			v.user = emb.Users[0]
 		}
@@ -151,6 +151,7 @@ func (q *memberQuery) find(r store.Reader, rr *render.Renderer, row *store.Chann
 // memberValues gives the fields of a member for a filter.
 type memberValues struct {
 	*chat.Member
+	object []byte // the member object
 	user   []byte // the user object
 	custom []byte
 }
@@ -173,6 +174,8 @@ func (v *memberValues) get(field string) (filter.Value, error) {
 		return filter.BoolValue(v.Banned), nil
 	case "shadow_banned":
 		return filter.BoolValue(v.ShadowBanned), nil
+	case "role":
+		return filter.CustomValue(v.object, "role"), nil
 	case "is_moderator":
 		return filter.BoolValue(v.ChannelRole == roleModerator), nil
 	case "notifications_muted":

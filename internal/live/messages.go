@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -191,12 +192,12 @@ func (q *sending) check(tx store.Tx, row *store.ChannelRow) error {
 		return err
 	}
 	if m.ParentID != "" {
-		if err := checkParent(tx, row, m.ParentID); err != nil {
+		if err := cmp.Or(checkOn(tx, row.Channel.Type, "replies"), checkParent(tx, row, m.ParentID)); err != nil {
 			return err
 		}
 	}
 	if m.QuotedMessageID != "" {
-		return checkQuoted(tx, m.QuotedMessageID)
+		return cmp.Or(checkOn(tx, row.Channel.Type, "quotes"), checkQuoted(tx, m.QuotedMessageID))
 	}
 	return nil
 }
@@ -234,12 +235,9 @@ func checkText(r store.Reader, channelType, text string) error {
 	if text == "" {
 		return nil
 	}
-	config, err := r.Setting(store.ChannelTypePrefix + channelType)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil // wire.CheckMessageLimits did
-	}
-	if err != nil {
-		return err
+	config, err := configOf(r, channelType)
+	if err != nil || config == nil {
+		return err // wire.CheckMessageLimits looked at the limit that all have
 	}
 	most, err := strconv.Atoi(string(memberOfObject(config, "max_message_length")))
 	if err == nil && most > 0 && len(text) > most {
@@ -248,6 +246,25 @@ func checkText(r store.Reader, channelType, text string) error {
 		return e
 	}
 	return nil
+}
+
+// configOf is the app's own configuration of a type of channels, nil if it has
+// none and all is on.
+func configOf(r store.Reader, channelType string) ([]byte, error) {
+	config, err := r.Setting(store.ChannelTypePrefix + channelType)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return config, err
+}
+
+// checkOn refuses what is switched off for a type of channels.
+func checkOn(r store.Reader, channelType, feature string) error {
+	config, err := configOf(r, channelType)
+	if err == nil && string(memberOfObject(config, feature)) == "false" {
+		err = wire.Errorf(wire.CodeBadInput, "%s are switched off for channels of the type %s", feature, channelType)
+	}
+	return err
 }
 
 // memberOfObject is a member of a JSON object that is known to be well-formed,
@@ -275,6 +292,8 @@ func checkParent(r store.Reader, row *store.ChannelRow, id string) error {
 		return wire.BadField(field, "names a message that does not exist: %s", id)
 	case parent.channel.Key != row.Key:
 		return wire.BadField(field, "names a message of another channel: %s", id)
+	case parent.row.DeletedAt != 0:
+		return wire.BadField(field, "names a message that was deleted: %s", id)
 	case memberOfObject(parent.object, "parent_id") != nil:
 		e := wire.BadField(field, "names a reply: threads have one level")
 		e.Code = wire.CodeThreadTooDeep
@@ -284,11 +303,16 @@ func checkParent(r store.Reader, row *store.ChannelRow, id string) error {
 }
 
 func checkQuoted(r store.Reader, id string) error {
-	_, ok, err := findMessage(r, id)
-	if err == nil && !ok {
-		err = wire.BadField("message.quoted_message_id", "names a message that does not exist: %s", id)
+	quoted, ok, err := findMessage(r, id)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return wire.BadField("message.quoted_message_id", "names a message that does not exist: %s", id)
+	case quoted.row.DeletedAt != 0:
+		return wire.BadField("message.quoted_message_id", "names a message that was deleted: %s", id)
 	}
-	return err
+	return nil
 }
 
 // stamp sets what only the server says of a new message. Messages sent within

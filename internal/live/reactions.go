@@ -30,6 +30,9 @@ func (s *Service) SendReaction(ctx context.Context, app int64, messageID string,
 		if err != nil {
 			return err
 		}
+		if err := checkOn(tx, f.channel.Channel.Type, "reactions"); err != nil {
+			return err
+		}
 		if err := canWrite(tx, "reaction.user_id", re.UserID); err != nil {
 			return err
 		}

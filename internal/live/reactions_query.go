@@ -112,7 +112,7 @@ func decodeReactionsQuery(body []byte) (*reactionsQuery, error) {
 	err := eachField(body, func(name string, v jsontext.Value, at int64) (err error) {
 		switch name {
 		case "filter":
-			if q.filter, err = filter.ParseWith(v, filter.Options{Fields: reactionFields, Custom: true}); err != nil {
+			if q.filter, err = filter.ParseWith(v, filter.Options{Fields: reactionFields, Custom: true, Reserved: isReserved(wire.KindReaction)}); err != nil {
 				err = wire.BadField(name, "%s", err)
 			}
 		case "sort":

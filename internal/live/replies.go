@@ -17,12 +17,12 @@ import (
 // repliesQuery says which replies to show.
 type repliesQuery struct {
 	messagePage
+	sorted bool // an order is asked for
 	newest bool // the newest come first
 }
 
-// GetReplies answers replies to a message, the oldest first: the first ones
-// there are, those right after a lower bound, or those right before an upper
-// one.
+// GetReplies answers replies to a message, the oldest first: the last ones there
+// are, those right after a lower bound, or those right before an upper one.
 func (s *Service) GetReplies(ctx context.Context, app int64, id string, values url.Values, _ []byte) ([]byte, error) {
 	q, err := decodeReplies(values)
 	if err != nil {
@@ -63,7 +63,7 @@ func decodeReplies(values url.Values) (*repliesQuery, error) {
 			if err != nil {
 				return nil, wire.BadField(name, "%s", err)
 			}
-			q.newest = len(sort) > 0 && sort[0].Descending
+			q.sorted, q.newest = len(sort) > 0, len(sort) > 0 && sort[0].Descending
 		case name == "limit", name == "offset", strings.HasPrefix(name, "id_"), strings.HasPrefix(name, "created_at_"):
 			v := queryValue(name, values.Get(name))
 			if len(v) == 0 {
@@ -114,7 +114,8 @@ func (t *thread) page(q *repliesQuery) ([][]byte, error) {
 		}
 	}
 	lower, upper := len(q.from) > 0, len(q.until) > 0
-	backwards := upper && !lower || upper == lower && q.newest
+	// Clients go back from the newest replies, unless they ask for an order.
+	backwards := upper && !lower || upper == lower && (q.newest || !q.sorted && !lower)
 	list, err := t.between(from, until, backwards, q.offset, q.limit)
 	if backwards {
 		slices.Reverse(list)

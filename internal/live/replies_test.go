@@ -25,10 +25,10 @@ func TestGetReplies(t *testing.T) {
 	replies := func(query string) call { return f.about(f.live.GetReplies, "top", query) }
 	for query, want := range map[string][]string{
 		"":                           all,
-		"limit=3":                    all[:3],
+		"limit=3":                    all[5:],
 		"limit=0":                    {},
-		"limit=3&offset=3":           all[3:6],
-		"offset=7":                   all[7:],
+		"limit=3&offset=3":           all[2:5],
+		"offset=7":                   all[:1],
 		"offset=8":                   {},
 		"id_gt=r2&limit=2":           {"r3", "r4"},
 		"id_gte=r2&limit=2":          {"r2", "r3"},
@@ -42,7 +42,7 @@ func TestGetReplies(t *testing.T) {
 		"id_around=r4&limit=3":       {"r3", "r4", "r5"},
 		"id_around=r0&limit=4":       {"r0", "r1", "r2", "r3"},
 		"id_around=r7&limit=4":       {"r4", "r5", "r6", "r7"},
-		"sort=&limit=2":              {"r0", "r1"},
+		"sort=&limit=2":              {"r6", "r7"},
 		"api_key=x&unknown=y&limit=": all,
 		`limit=2&sort=[{"field":"created_at","direction":1}]`:           {"r0", "r1"},
 		`limit=2&sort=[{"field":"created_at","direction":-1}]`:          {"r7", "r6"},
@@ -68,7 +68,7 @@ func TestGetReplies(t *testing.T) {
 	f.want(v, "text of bare", "messages", 0, "quoted_message", "text")
 	f.wantIDs(f.must(f.about(f.live.GetReplies, "bare", ""), ``), "messages")
 	f.must(f.about(f.live.DeleteMessage, "top", ""), ``)
-	f.wantIDs(f.must(replies("limit=1"), ``), "messages", "r0")
+	f.wantIDs(f.must(replies("limit=1"), ``), "messages", "r7")
 	for query, word := range map[string]string{
 		"limit=x": "limit", "limit=301": "limit", "limit=-1": "limit", "offset=-1": "offset", "id_lt=none": "id_lt", "id_lt=a%20b": "id_lt",
 		"created_at_after=x": "created_at_after", "id_near=r1": "id_near", "id_around=r1&id_lt=r2": "id_lt", "sort=x": "sort",

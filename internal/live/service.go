@@ -93,9 +93,18 @@ func canWrite(r store.Reader, field, id string) error {
 func channel(r store.Reader, cid string) (store.ChannelRow, error) {
 	row, err := r.Channel(cid)
 	if errors.Is(err, store.ErrNotFound) || err == nil && row.Channel.DeletedAt != 0 {
-		return row, wire.Errorf(wire.CodeNotFound, "channel %s does not exist", cid)
+		return row, errNoChannel(cid)
 	}
 	return row, err
+}
+
+func errNoChannel(cid string) error {
+	return wire.Errorf(wire.CodeNotFound, "channel %s does not exist", cid)
+}
+
+// isReserved tells a filter which names are no custom field's.
+func isReserved(of wire.Kind) func(name string) bool {
+	return func(name string) bool { return wire.Reserved(of, name) }
 }
 
 // cidOf checks the channel that a path names.

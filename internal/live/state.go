@@ -1,7 +1,9 @@
 package live
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 
 	"hansard/internal/chat"
 	"hansard/internal/render"
@@ -116,7 +118,31 @@ func (v *view) shows(m *store.MessageRow) (bool, error) {
 		return true, nil
 	}
 	_, deleted, err := mark(v.r, store.DeletedForMe, v.user, string(m.ID))
-	return !deleted, err
+	if err != nil || deleted {
+		return false, err
+	}
+	return v.mayRead(m)
+}
+
+// restricted begins, in a stored body, the list of those who may see a message.
+// Strings cannot hold it: there its quotes would be escaped.
+var restricted = []byte(`,"restricted_visibility":[`)
+
+// mayRead reports whether a message is not for others alone.
+func (v *view) mayRead(m *store.MessageRow) (bool, error) {
+	if m.User == v.user || !bytes.Contains(m.Body, restricted) {
+		return true, nil
+	}
+	object, err := v.rr.Message(nil, m)
+	if err != nil {
+		return false, err
+	}
+	message, err := decodeStored(object, m)
+	if err != nil || len(message.RestrictedVisibility) == 0 {
+		return err == nil, err
+	}
+	id, _, err := v.r.UserByKey(v.user)
+	return slices.Contains(message.RestrictedVisibility, id), err
 }
 
 // appendState appends the answer to a get-or-create.

@@ -61,6 +61,10 @@ func (p *place) before(m *store.MessageRow) bool {
 	return c > 0 || c == 0 && !p.past
 }
 
+// bounds are the ways of saying where a page begins or ends.
+var bounds = strings.Fields(`id_gt id_gte id_lt id_lte id_around created_at_after created_at_after_or_equal created_at_before
+	created_at_before_or_equal created_at_around`)
+
 // set reads one member of the request's object; field is how errors name it.
 func (p *messagePage) set(name, field string, v jsontext.Value, at int64) (err error) {
 	var n int64
@@ -79,8 +83,9 @@ func (p *messagePage) set(name, field string, v jsontext.Value, at int64) (err e
 	case strings.HasPrefix(name, "created_at_"):
 		b.at, err = wire.Time(field, v, at)
 	}
-	if err != nil {
-		return err
+	known := slices.Contains(bounds, name)
+	if err != nil || known && b.id == "" && b.at == 0 {
+		return err // "" is "not given"
 	}
 	switch name {
 	case "id_gt", "created_at_after":
@@ -100,9 +105,6 @@ func (p *messagePage) set(name, field string, v jsontext.Value, at int64) (err e
 		p.around = &b
 	default:
 		return wire.BadField(field, "is not available here")
-	}
-	if b.id == "" && b.at == 0 {
-		return wire.BadField(field, "must not be empty")
 	}
 	return nil
 }

@@ -157,6 +157,9 @@ func (t *truncation) clear(tx store.Tx, row *store.ChannelRow, at chat.Time) err
 // purge removes what was truncated, if that is little; else it says what a
 // later step has to remove.
 func (t *truncation) purge(tx store.Tx, row *store.ChannelRow, at chat.Time) (*doomed, error) {
+	if err := tx.DeletePendingIn(row.Key, at); err != nil {
+		return nil, err
+	}
 	n, err := tx.PurgeMessages(row.Key, at, purgeStep)
 	if err != nil || n < purgeStep {
 		return nil, err

@@ -441,6 +441,9 @@ func (s *Service) eraseUser(ctx context.Context, app int64, p pinnedUser) error 
 			return err
 		}
 	}
+	if err := s.repeat(ctx, app, nil, func(tx store.Tx) (int, error) { return forgetMemberships(tx, p.Key) }); err != nil {
+		return err
+	}
 	id := ""
 	err := s.Store.Update(ctx, app, func(tx store.Tx) error {
 		u, ok, err := p.user(tx)
@@ -485,6 +488,48 @@ func removeMarks(tx store.Tx, kind store.MarkKind, user int64) (int, error) {
 		}
 	}
 	return len(subjects), nil
+}
+
+// forgetMemberships takes away what was said of a user as a member of channels.
+// That it was a member stays.
+func forgetMemberships(tx store.Tx, user int64) (int, error) {
+	var cids []string
+	err := tx.ChannelsOf(user, func(row *store.ChannelRow) error {
+		m, err := memberByKey(tx, row, user)
+		if err != nil || len(m.Custom) == 0 {
+			return err
+		}
+		cids = append(cids, row.Channel.CID())
+		if len(cids) == userStep {
+			return errEnough
+		}
+		return nil
+	})
+	if err = ended(err); err != nil {
+		return 0, err
+	}
+	for _, cid := range cids {
+		// From here on nobody else changes what is in the channel.
+		row, err := tx.Channel(cid)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		m, err := memberByKey(tx, &row, user)
+		if err != nil {
+			return 0, err
+		}
+		if len(m.Custom) == 0 {
+			continue
+		}
+		m.Custom = nil
+		if err := tx.PutMember(row.Key, m); err != nil {
+			return 0, err
+		}
+	}
+	return len(cids), nil
 }
 
 // erase makes u a trace of a user.

@@ -34,7 +34,7 @@ func TestNothingIsLeftInTheFile(t *testing.T) {
 		},
 		"hard without messages": {
 			func(f *userFixture) { f.must(f.onUser(f.live.DeleteUser, "secret-ann", "hard_delete=true"), ``) },
-			[]string{"secret-ann", "secret-name", "secret-image", "secret-note", "secret-pending"},
+			[]string{"secret-ann", "secret-name", "secret-image", "secret-note", "secret-pending", "secret-title"},
 			[]string{"kept 123", "secret-text", "secret-topic", "deleted-user-"},
 		},
 		"pruning": {
@@ -88,6 +88,10 @@ func (f *userFixture) tellSecrets() {
 		"secret-ann":{"id":"secret-ann","name":"secret-name","image":"secret-image","note":"secret-note"}}}`)
 	f.must(f.query("messaging:general"), `{"data":{"created_by_id":"secret-ann","members":["secret-ann","bob","eve"],"topic":"all"}}`)
 	f.must(f.query("messaging:secret-pair"), `{"data":{"created_by_id":"bob","members":["secret-ann","bob"],"topic":"secret-topic"}}`)
+	_, err := f.live.UpdateMember(f.t.Context(), f.app, "messaging", "general", "secret-ann", []byte(`{"set":{"title":"secret-title"}}`))
+	if err != nil {
+		f.t.Fatal(err)
+	}
 	for i := range 150 {
 		// Of all lengths, and some that need pages of their own.
 		text := strings.Repeat("secret-text ", 1+i*i%700)

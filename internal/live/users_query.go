@@ -21,7 +21,7 @@ const (
 )
 
 // userOptions are the fields that users can be asked for by.
-var userOptions = filter.Options{Custom: true, Fields: map[string]filter.Kind{
+var userOptions = filter.Options{Custom: true, Reserved: isReserved(wire.KindUser), Fields: map[string]filter.Kind{
 	"id": filter.String, "name": filter.String, "role": filter.String, "image": filter.String, "language": filter.String,
 	"teams": filter.Set, "banned": filter.Bool, "shadow_banned": filter.Bool, "online": filter.Bool, "invisible": filter.Bool,
 	"created_at": filter.Time, "updated_at": filter.Time, "last_active": filter.Time, "deactivated_at": filter.Time,

@@ -81,7 +81,11 @@ func (s *Server) perform(op *operation, x *exchange, r *http.Request, timeout ti
 // authenticate finds the app and checks the token, in the order of contract
 // section 2.
 func (s *Server) authenticate(r *http.Request) (store.App, url.Values, error) {
-	query := r.URL.Query()
+	// A semicolon means nothing in a query, but may stand in one.
+	query, err := url.ParseQuery(strings.ReplaceAll(r.URL.RawQuery, ";", "%3B"))
+	if err != nil {
+		return store.App{}, nil, wire.Errorf(wire.CodeBadInput, "the query of the address is malformed")
+	}
 	key := query.Get("api_key")
 	if key == "" {
 		key = r.Header.Get("X-Api-Key")

@@ -339,3 +339,16 @@ func TestShutdownCutsOff(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestMalformedQueriesAreRefused(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.people()
+	for query, want := range map[string]int{"hard=tr%zz": 400, "hard=%": 400, "x;y=1": 200, "": 200} {
+		req := r.request(r.app, "GET", "/messages/m1", nil)
+		req.URL.RawQuery += "&" + query
+		if a := r.send(req); a.status != want {
+			t.Errorf("%q: %d %s, want %d", query, a.status, a.body, want)
+		}
+	}
+}

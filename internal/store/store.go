@@ -384,6 +384,9 @@ type Tx interface {
 	PutPending(p *PendingRow) error
 	// DeletePending removes a pending message, or ErrNotFound.
 	DeletePending(id string) error
+	// DeletePendingIn removes the pending messages of a channel that were sent
+	// before an instant.
+	DeletePendingIn(channel int64, before chat.Time) error
 	// DeletePendingOf removes all pending messages of a user.
 	DeletePendingOf(user int64) error
 

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"hansard/internal/blob"
 	"hansard/internal/store"
 )
 
@@ -65,6 +66,8 @@ func explain(t *store.Task, err error) *Failure {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return Failf("StorageFull", "There is no space left where the server keeps its files (%d attempts). Make room and start the task again.", t.Attempt)
+	case errors.Is(err, blob.ErrUnavailable):
+		return Failf("StorageUnavailable", "The object store that keeps the server's files could not be reached, or refused to serve it (%d attempts).", t.Attempt)
 	case errors.Is(err, fs.ErrPermission):
 		return Failf("StorageUnavailable", "The server may not write where it keeps its files (%d attempts).", t.Attempt)
 	case errors.Is(err, context.DeadlineExceeded):

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"hansard/internal/blob"
 	"hansard/internal/store"
 	"hansard/internal/task"
 )
@@ -90,6 +91,9 @@ func TestRunnerGivesUp(t *testing.T) {
 		{"full disk", func(context.Context, *task.Attempt) ([]byte, error) {
 			return nil, fmt.Errorf("write: %w", syscall.ENOSPC)
 		}, "StorageFull", 3},
+		{"no object store", func(context.Context, *task.Attempt) ([]byte, error) {
+			return nil, fmt.Errorf("write: %w: secret internals", blob.ErrUnavailable)
+		}, "StorageUnavailable", 3},
 		{"panics", func(context.Context, *task.Attempt) ([]byte, error) {
 			panic("secret internals at /var/lib")
 		}, "InternalError", 3},

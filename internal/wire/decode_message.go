@@ -10,7 +10,7 @@ var messageNames = names(`id text html type user user_id attachments parent_id s
 	pinned pinned_at pinned_by pinned_by_id pin_expires
 	latest_reactions own_reactions reaction_counts reaction_scores reaction_groups
 	reply_count deleted_reply_count thread_participants channel member before_message_send_failed
-	deleted_for_me draft reminder`)
+	deleted_for_me draft reminder mentioned_channel mentioned_here`)
 
 // DecodeMessage reads a message object. id, the channel and the user are
 // required. A type of "deleted" says that the message was soft-deleted, not

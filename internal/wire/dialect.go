@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"math"
 
 	"hansard/internal/chat"
 )
@@ -202,6 +203,9 @@ func comma(dst []byte) []byte {
 	return append(dst, ',')
 }
 
+// maxNanos is the last microsecond, in 2262, that 64 bits of nanoseconds reach.
+const maxNanos = chat.Time(math.MaxInt64 / 1000)
+
 // appendNanos appends the nanoseconds of a time in quotes. A string that is no
 // time stays a string.
 func appendNanos(dst, quoted []byte) []byte {
@@ -209,6 +213,7 @@ func appendNanos(dst, quoted []byte) []byte {
 	if err != nil {
 		return append(dst, quoted...)
 	}
-	dst = appendInt(dst, int64(t))
+	// Later ones do not fit into the 64 bits that clients read.
+	dst = appendInt(dst, int64(min(t, maxNanos)))
 	return append(dst, '0', '0', '0')
 }

@@ -181,3 +181,18 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestToV2TimesFitInto64Bits(t *testing.T) {
+	t.Parallel()
+	for classic, want := range map[string]string{
+		"2262-04-11T23:47:16.854775Z": "9223372036854775000",
+		"2262-04-11T23:47:16.854776Z": "9223372036854775000",
+		"9999-12-31T23:59:59Z":        "9223372036854775000",
+		"2026-01-01T00:00:00.000001Z": "1767225600000001000",
+	} {
+		got, err := wire.ToV2(wire.KindUser, []byte(`{"id":"a","created_at":"`+classic+`"}`))
+		if err != nil || !strings.Contains(string(got), `"created_at":`+want+`,`) {
+			t.Errorf("%s: %s, %v", classic, got, err)
+		}
+	}
+}

@@ -1,6 +1,10 @@
 package wire
 
-import "hansard/internal/chat"
+import (
+	"bytes"
+
+	"hansard/internal/chat"
+)
 
 // What the live API takes (contract section 7). Imports are not held to these:
 // what another service accepted must not be lost on the way here.
@@ -38,10 +42,18 @@ func CheckCustom(field string, c chat.Custom) error {
 	return nil
 }
 
+// customSize is how many bytes custom data has as one compact JSON object. What
+// is escaped only here counts as it came.
 func customSize(c chat.Custom) int {
-	size := len("{}")
+	size := len("{") // the comma of the last field counts for the other brace
 	for _, f := range c {
 		size += len(f.Name) + len(f.Value) + len(`"":,`)
+		for _, escaped := range []string{`\u003c`, `\u003e`, `\u0026`} {
+			size -= bytes.Count(f.Value, []byte(escaped)) * (len(escaped) - 1)
+		}
+		for _, escaped := range []string{`\u2028`, `\u2029`} {
+			size -= bytes.Count(f.Value, []byte(escaped)) * (len(escaped) - len("\u2028"))
+		}
 	}
 	return size
 }

@@ -124,8 +124,8 @@ func TestLimits(t *testing.T) {
 		{"text", chat.Message{Text: big(20<<10 + 1)}, wire.CodeTextTooLong},
 		{"30 attachments", chat.Message{Attachments: many(30)}, 0},
 		{"31 attachments", chat.Message{Attachments: many(31)}, wire.CodeBadInput},
-		{"custom", chat.Message{Custom: chat.Custom{{Name: "x", Value: chat.Raw(big(5 << 10))}}}, wire.CodeBadInput},
-		{"most custom", chat.Message{Custom: chat.Custom{{Name: "x", Value: chat.Raw(big(5<<10 - 7))}}}, 0},
+		{"custom", chat.Message{Custom: chat.Custom{{Name: "x", Value: chat.Raw(big(5<<10 - 5))}}}, wire.CodeBadInput},
+		{"most custom", chat.Message{Custom: chat.Custom{{Name: "x", Value: chat.Raw(big(5<<10 - 6))}}}, 0},
 	} {
 		if got := code(tc.m); got != tc.want {
 			t.Errorf("%s: got %d, want %d", tc.name, got, tc.want)

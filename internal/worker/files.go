@@ -208,14 +208,23 @@ func (w *Worker) before(ctx context.Context, d time.Duration) (time.Time, error)
 
 func (w *Worker) remove(ctx context.Context, what string, keys []string) error {
 	var errs []error
+	removed := 0
 	for _, key := range keys {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		errs = append(errs, w.opts.Blob.Delete(ctx, key))
+		err := w.opts.Blob.Delete(ctx, key)
+		if err == nil {
+			removed++
+			continue
+		}
+		errs = append(errs, err)
+		if errors.Is(err, blob.ErrUnavailable) {
+			break // nor will it be for the others, and each takes its time
+		}
 	}
-	if len(keys) > 0 {
-		w.log.Info("purged", "what", what, "count", len(keys))
+	if removed > 0 {
+		w.log.Info("purged", "what", what, "count", removed)
 	}
 	return errors.Join(errs...)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,8 @@ import (
 
 	"hansard/internal/blob"
 	"hansard/internal/blob/disk"
+	"hansard/internal/blob/s3"
+	"hansard/internal/s3test"
 	"hansard/internal/store"
 	"hansard/internal/store/storetest/engine"
 	"hansard/internal/task"
@@ -33,6 +36,41 @@ type bundle struct {
 
 	mu   sync.Mutex
 	skew time.Duration
+}
+
+func TestMain(m *testing.M) { os.Exit(s3test.Main(m)) }
+
+// onBoth runs a test on local files and on an object store.
+func onBoth(t *testing.T, test func(t *testing.T, b *bundle)) {
+	t.Parallel()
+	t.Run("disk", func(t *testing.T) {
+		t.Parallel()
+		test(t, setup(t))
+	})
+	t.Run("s3", func(t *testing.T) {
+		t.Parallel()
+		files := openS3(t, s3test.New(t))
+		b := setup(t)
+		b.blob = files
+		test(t, b)
+	})
+}
+
+func openS3(t *testing.T, b *s3test.Bucket) *s3.Store {
+	t.Helper()
+	s, err := s3.Open(t.Context(), s3.Options{
+		Bucket: b.Name, Prefix: "chat", Endpoint: b.Endpoint, Region: b.Region, Style: s3.PathStyle,
+		AccessKey: b.AccessKey, SecretKey: b.SecretKey, PartSize: blob.MinPart, Patience: 20 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
 
 func setup(t *testing.T) *bundle {
@@ -191,96 +229,96 @@ func TestOptions(t *testing.T) {
 }
 
 func TestWorkerTidiesUpAfterATask(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	id := b.enqueue(t, task.ExportChannels, `{}`)
-	key := "exports/channels/app/" + id
-	w := b.worker(t, worker.Options{Handlers: map[string]task.Handler{
-		task.ExportChannels: func(ctx context.Context, a *task.Attempt) ([]byte, error) {
-			b.mkdir(t, a.Task.ID)
-			mine := fmt.Sprintf("%s.%d.json", key, a.Task.Epoch)
-			for _, k := range []string{mine, mine + ".manifest.json"} {
-				if err := putFile(ctx, b.blob, k); err != nil {
-					return nil, err
+	onBoth(t, func(t *testing.T, b *bundle) {
+		id := b.enqueue(t, task.ExportChannels, `{}`)
+		key := "exports/channels/app/" + id
+		w := b.worker(t, worker.Options{Handlers: map[string]task.Handler{
+			task.ExportChannels: func(ctx context.Context, a *task.Attempt) ([]byte, error) {
+				b.mkdir(t, a.Task.ID)
+				mine := fmt.Sprintf("%s.%d.json", key, a.Task.Epoch)
+				for _, k := range []string{mine, mine + ".manifest.json"} {
+					if err := putFile(ctx, b.blob, k); err != nil {
+						return nil, err
+					}
 				}
-			}
-			if a.Task.Attempt == 1 {
-				return nil, errors.New("failed after its file was there")
-			}
-			return result(mine), nil
-		},
-	}})
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { defer close(ended); w.Run(ctx) }()
-	got, err := w.RunOne(ctx, b.app.ID, id)
-	if err != nil || got.Status != store.Completed {
-		t.Fatal(got, err)
-	}
-	cancel()
-	<-ended
-	b.expectFiles(t, "after the second attempt", key+".2.json", key+".2.json.manifest.json")
-	if exists(filepath.Join(b.scratch, id)) {
-		t.Error("the scratch folder stays")
-	}
+				if a.Task.Attempt == 1 {
+					return nil, errors.New("failed after its file was there")
+				}
+				return result(mine), nil
+			},
+		}})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); w.Run(ctx) }()
+		got, err := w.RunOne(ctx, b.app.ID, id)
+		if err != nil || got.Status != store.Completed {
+			t.Fatal(got, err)
+		}
+		cancel()
+		<-ended
+		b.expectFiles(t, "after the second attempt", key+".2.json", key+".2.json.manifest.json")
+		if exists(filepath.Join(b.scratch, id)) {
+			t.Error("the scratch folder stays")
+		}
+	})
 }
 
 func TestWorkerLeavesNoFileOfAFailedTask(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	id := b.enqueue(t, task.ExportUsers, `{}`)
-	other := b.put(t, "exports/users/app/"+uuid.NewString()+".jsonl")
-	w := b.worker(t, worker.Options{Handlers: map[string]task.Handler{
-		task.ExportUsers: func(ctx context.Context, a *task.Attempt) ([]byte, error) {
-			if err := putFile(ctx, b.blob, "exports/users/app/"+id+".jsonl"); err != nil {
-				return nil, err
-			}
-			return nil, task.Failf("TooManyMessages", "too many")
-		},
-	}})
-	if got, err := w.RunOne(t.Context(), b.app.ID, id); err != nil || got.Status != store.Failed {
-		t.Fatal(got, err)
-	}
-	b.expectFiles(t, "after the failure", other)
+	onBoth(t, func(t *testing.T, b *bundle) {
+		id := b.enqueue(t, task.ExportUsers, `{}`)
+		other := b.put(t, "exports/users/app/"+uuid.NewString()+".jsonl")
+		w := b.worker(t, worker.Options{Handlers: map[string]task.Handler{
+			task.ExportUsers: func(ctx context.Context, a *task.Attempt) ([]byte, error) {
+				if err := putFile(ctx, b.blob, "exports/users/app/"+id+".jsonl"); err != nil {
+					return nil, err
+				}
+				return nil, task.Failf("TooManyMessages", "too many")
+			},
+		}})
+		if got, err := w.RunOne(t.Context(), b.app.ID, id); err != nil || got.Status != store.Failed {
+			t.Fatal(got, err)
+		}
+		b.expectFiles(t, "after the failure", other)
+	})
 }
 
 func TestPurgeRetention(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	w := b.worker(t, worker.Options{Retention: 24 * time.Hour})
-	var ids, keys []string
-	for i := range 3 {
-		id := b.enqueue(t, task.ExportChannels, `{}`)
-		key := b.put(t, "exports/channels/app/"+id+".jsonl")
-		b.put(t, key+".manifest.json")
-		if i < 2 { // the last one is still waiting when the others go
-			b.end(t, id, store.Outcome{Status: store.Completed, Result: result(key)})
+	onBoth(t, func(t *testing.T, b *bundle) {
+		w := b.worker(t, worker.Options{Retention: 24 * time.Hour})
+		var ids, keys []string
+		for i := range 3 {
+			id := b.enqueue(t, task.ExportChannels, `{}`)
+			key := b.put(t, "exports/channels/app/"+id+".jsonl")
+			b.put(t, key+".manifest.json")
+			if i < 2 { // the last one is still waiting when the others go
+				b.end(t, id, store.Outcome{Status: store.Completed, Result: result(key)})
+			}
+			ids, keys = append(ids, id), append(keys, key, key+".manifest.json")
 		}
-		ids, keys = append(ids, id), append(keys, key, key+".manifest.json")
-	}
-	failed := b.enqueue(t, task.ExportUsers, `{}`)
-	b.end(t, failed, store.Outcome{Status: store.Failed, Error: []byte(`{}`)})
+		failed := b.enqueue(t, task.ExportUsers, `{}`)
+		b.end(t, failed, store.Outcome{Status: store.Failed, Error: []byte(`{}`)})
 
-	b.advance(23 * time.Hour)
-	b.end(t, ids[2], store.Outcome{Status: store.Completed, Result: result(keys[4])})
-	b.purge(t, w)
-	b.expectFiles(t, "before the retention is over", keys...)
+		b.advance(23 * time.Hour)
+		b.end(t, ids[2], store.Outcome{Status: store.Completed, Result: result(keys[4])})
+		b.purge(t, w)
+		b.expectFiles(t, "before the retention is over", keys...)
 
-	b.advance(2 * time.Hour)
-	b.purge(t, w)
-	b.expectFiles(t, "after it", keys[4:]...)
-	if !b.gone(t, ids[0]) || !b.gone(t, ids[1]) || !b.gone(t, failed) {
-		t.Error("old tasks stay")
-	}
-	if b.gone(t, ids[2]) {
-		t.Error("a task that ended two hours ago is gone")
-	}
-	b.advance(24 * time.Hour)
-	b.purge(t, w)
-	b.expectFiles(t, "in the end")
-	if !b.gone(t, ids[2]) {
-		t.Error("the last task stays")
-	}
+		b.advance(2 * time.Hour)
+		b.purge(t, w)
+		b.expectFiles(t, "after it", keys[4:]...)
+		if !b.gone(t, ids[0]) || !b.gone(t, ids[1]) || !b.gone(t, failed) {
+			t.Error("old tasks stay")
+		}
+		if b.gone(t, ids[2]) {
+			t.Error("a task that ended two hours ago is gone")
+		}
+		b.advance(24 * time.Hour)
+		b.purge(t, w)
+		b.expectFiles(t, "in the end")
+		if !b.gone(t, ids[2]) {
+			t.Error("the last task stays")
+		}
+	})
 }
 
 func TestPurgeManyTasks(t *testing.T) {
@@ -303,44 +341,107 @@ func TestPurgeManyTasks(t *testing.T) {
 }
 
 func TestPurgeStrayExports(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	w := b.worker(t, worker.Options{Retention: 24 * time.Hour})
-	done, failed, running := b.enqueue(t, task.ExportChannels, `{}`), b.enqueue(t, task.ExportUsers, `{}`), b.enqueue(t, task.ExportChannels, `{}`)
-	current := b.put(t, "exports/channels/app/"+done+".2.json")
-	b.put(t, "exports/channels/app/"+done+".json") // of an attempt that lost its lease
-	b.end(t, done, store.Outcome{Status: store.Completed, Result: result(current)})
-	b.put(t, "exports/users/app/"+failed+".jsonl")
-	b.end(t, failed, store.Outcome{Status: store.Failed, Error: []byte(`{}`)})
-	inWork := b.put(t, "exports/channels/app/"+running+".json")
-	if _, err := b.store.Claim(t.Context(), "somebody", 24*time.Hour, running); err != nil {
-		t.Fatal(err)
-	}
-	unknown := b.put(t, "exports/channels/app/"+uuid.NewString()+".json")
-	removedApp := b.put(t, "exports/channels/gone/"+uuid.NewString()+".json")
-	foreign := b.put(t, "exports/notes.txt")
+	onBoth(t, func(t *testing.T, b *bundle) {
+		w := b.worker(t, worker.Options{Retention: 24 * time.Hour})
+		done, failed, running := b.enqueue(t, task.ExportChannels, `{}`), b.enqueue(t, task.ExportUsers, `{}`), b.enqueue(t, task.ExportChannels, `{}`)
+		current := b.put(t, "exports/channels/app/"+done+".2.json")
+		b.put(t, "exports/channels/app/"+done+".json") // of an attempt that lost its lease
+		b.end(t, done, store.Outcome{Status: store.Completed, Result: result(current)})
+		b.put(t, "exports/users/app/"+failed+".jsonl")
+		b.end(t, failed, store.Outcome{Status: store.Failed, Error: []byte(`{}`)})
+		inWork := b.put(t, "exports/channels/app/"+running+".json")
+		if _, err := b.store.Claim(t.Context(), "somebody", 24*time.Hour, running); err != nil {
+			t.Fatal(err)
+		}
+		unknown := b.put(t, "exports/channels/app/"+uuid.NewString()+".json")
+		removedApp := b.put(t, "exports/channels/gone/"+uuid.NewString()+".json")
+		foreign := b.put(t, "exports/notes.txt")
 
-	b.purge(t, w)
-	b.expectFiles(t, "at once", current, inWork, unknown, removedApp, foreign)
-	b.advance(2 * time.Hour)
-	b.purge(t, w)
-	b.expectFiles(t, "after the grace", current, inWork, foreign)
+		b.purge(t, w)
+		b.expectFiles(t, "at once", current, inWork, unknown, removedApp, foreign)
+		b.advance(2 * time.Hour)
+		b.purge(t, w)
+		b.expectFiles(t, "after the grace", current, inWork, foreign)
+	})
 }
 
 func TestPurgeUploads(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bundle) {
+		w := b.worker(t, worker.Options{Retention: 1000 * time.Hour})
+		upload := func() string { return b.put(t, "imports/app/"+uuid.NewString()+"/chat.jsonl") }
+		idle, wanted, used := upload(), upload(), upload()
+		b.end(t, b.enqueue(t, task.Import, fmt.Sprintf(`{"path":%q}`, used)), store.Outcome{Status: store.Failed, Error: []byte(`{}`)})
+		b.enqueue(t, task.Import, fmt.Sprintf(`{"path":%q}`, wanted))
+		b.advance(23 * time.Hour)
+		b.purge(t, w)
+		b.expectFiles(t, "while upload URLs may still be used", idle, wanted, used)
+		b.advance(2 * time.Hour)
+		b.purge(t, w)
+		b.expectFiles(t, "after that", wanted)
+	})
+}
+
+// What a worker that died has uploaded is removed, and what one that lives has
+// uploaded is not.
+func TestPurgeDeadUploads(t *testing.T) {
 	t.Parallel()
+	bucket := s3test.New(t)
+	dead, b := openS3(t, bucket), setup(t)
+	b.blob = openS3(t, bucket)
+	for _, files := range []blob.Store{dead, b.blob} {
+		f, err := files.Create(t.Context(), "exports/channels/app/"+uuid.NewString()+".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = f.Abort() })
+		if _, err := f.Write(make([]byte, blob.MinPart+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(when string, want int) {
+		t.Helper()
+		if got := bucket.Uploads(t); len(got) != want {
+			t.Errorf("%s the uploads are %q, want %d", when, got, want)
+		}
+	}
+	b.purge(t, b.worker(t, worker.Options{}))
+	expect("before the grace is over", 2)
+	brief := b.worker(t, worker.Options{Grace: time.Second})
+	deadline := time.Now().Add(20 * time.Second)
+	for len(bucket.Uploads(t)) > 1 && time.Now().Before(deadline) {
+		b.purge(t, brief)
+	}
+	expect("after it", 1)
+}
+
+// A purge is over soon when the object store is away, and the next one does it.
+func TestPurgeWithoutStorage(t *testing.T) {
+	t.Parallel()
+	bucket := s3test.New(t)
+	proxy := s3test.NewProxy(t, bucket.Server)
 	b := setup(t)
-	w := b.worker(t, worker.Options{Retention: 1000 * time.Hour})
-	upload := func() string { return b.put(t, "imports/app/"+uuid.NewString()+"/chat.jsonl") }
-	idle, wanted, used := upload(), upload(), upload()
-	b.end(t, b.enqueue(t, task.Import, fmt.Sprintf(`{"path":%q}`, used)), store.Outcome{Status: store.Failed, Error: []byte(`{}`)})
-	b.enqueue(t, task.Import, fmt.Sprintf(`{"path":%q}`, wanted))
-	b.advance(23 * time.Hour)
-	b.purge(t, w)
-	b.expectFiles(t, "while upload URLs may still be used", idle, wanted, used)
+	b.blob = openS3(t, bucket.Via(proxy))
+	w := b.worker(t, worker.Options{Retention: time.Hour})
+	for range 20 {
+		b.put(t, "exports/channels/app/"+uuid.NewString()+".json")
+	}
 	b.advance(2 * time.Hour)
+	proxy.Fail(func(r *http.Request) s3test.Fault {
+		if r.Method == http.MethodDelete {
+			return s3test.Fault{Status: http.StatusServiceUnavailable}
+		}
+		return s3test.Fault{}
+	})
+	start := time.Now()
+	if err := w.Purge(t.Context()); err == nil {
+		t.Error("the purge says that it removed everything")
+	}
+	if took := time.Since(start); took > 15*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	proxy.Fail(nil)
 	b.purge(t, w)
-	b.expectFiles(t, "after that", wanted)
+	b.expectFiles(t, "once it is back")
 }
 
 func TestPurgeScratch(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,14 +68,24 @@ func Exec(t testing.TB, args ...string) *Process {
 	return p
 }
 
+var setenv sync.Map // name: value
+
+// Setenv sets a variable for the processes that are started from now on.
+func Setenv(name, value string) { setenv.Store(name, value) }
+
 // environment is that of the tests without any settings of hansard.
 func environment() []string {
 	var env []string
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "HANSARD_") {
+		name, _, _ := strings.Cut(v, "=")
+		if _, ours := setenv.Load(name); !ours && !strings.HasPrefix(name, "HANSARD_") {
 			env = append(env, v)
 		}
 	}
+	setenv.Range(func(name, value any) bool {
+		env = append(env, fmt.Sprintf("%s=%s", name, value))
+		return true
+	})
 	return env
 }
 

@@ -39,6 +39,9 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 		"writing and deleting in one folder":  createDelete,
 		"Sweep spares files and live writers": sweep,
 		"signed URLs":                         signed,
+		"a new file replaces none":            createNew,
+		"one of many new files":               concurrentNew,
+		"many parts":                          multipart,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -333,3 +333,74 @@ func read(ctx context.Context, s blob.Store, k string) (string, error) {
 	b, err := io.ReadAll(r)
 	return string(b), errors.Join(err, r.Close())
 }
+
+func createNew(t *testing.T, s blob.Store) {
+	if _, ok := s.(blob.NewCreator); !ok {
+		t.Skip("this store does not promise it")
+	}
+	for i, want := range []error{nil, blob.ErrExists} {
+		w, err := blob.CreateNew(t.Context(), s, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(w, "number %d", i); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Commit(); !errors.Is(err, want) {
+			t.Errorf("Commit %d: %v, want %v", i, err, want)
+		}
+		if err := w.Abort(); err != nil {
+			t.Errorf("Abort: %v", err)
+		}
+	}
+	if got := get(t, s, key); got != "number 0" {
+		t.Errorf("the file is now %q", got)
+	}
+	wantKeys(t, s, "", key)
+	put(t, s, key, "replaced")
+	if err := s.Delete(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	w, err := blob.CreateNew(t.Context(), s, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Errorf("Commit where there is no file any more: %v", err)
+	}
+}
+
+// concurrentNew has many writers make the same new file: one of them succeeds,
+// and it is that one's.
+func concurrentNew(t *testing.T, s blob.Store) {
+	if _, ok := s.(blob.NewCreator); !ok {
+		t.Skip("this store does not promise it")
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var made []string
+	for i := range 8 {
+		wg.Go(func() {
+			content := fmt.Sprintf("writer %d", i)
+			w, err := blob.CreateNew(t.Context(), s, key)
+			if err == nil {
+				defer func() { _ = w.Abort() }()
+				_, err = io.WriteString(w, content)
+			}
+			if err == nil {
+				err = w.Commit()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				made = append(made, content)
+			} else if !errors.Is(err, blob.ErrExists) {
+				t.Errorf("%s: %v", content, err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(made) != 1 || get(t, s, key) != made[0] {
+		t.Errorf("%q say that the file is theirs; it is %q", made, get(t, s, key))
+	}
+}

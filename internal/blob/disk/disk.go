@@ -45,12 +45,15 @@ type Store struct {
 	// live are the temporary files of this process's writers, by name: Sweep
 	// leaves them alone however slow they are.
 	live sync.Map
-	// uploads lets one upload at a time become visible, so that of two to one
-	// key only the first does.
+	// uploads lets one upload, or file that may not replace another, at a time
+	// become visible, so that of two to one key only the first does.
 	uploads sync.Mutex
 }
 
-var _ blob.Store = (*Store)(nil)
+var (
+	_ blob.Store      = (*Store)(nil)
+	_ blob.NewCreator = (*Store)(nil)
+)
 
 // Open opens the folder, making it if it is missing.
 func Open(dir string, o Options) (*Store, error) {

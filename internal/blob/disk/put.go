@@ -70,7 +70,7 @@ func (s *Store) receive(ctx context.Context, key string, body io.Reader) error {
 		return wire.Errorf(wire.CodeBadInput, "the upload ended before its end: nothing of it was stored, send it again")
 	}
 	err = f.commit(f.publishNew)
-	if errors.Is(err, errExists) {
+	if errors.Is(err, blob.ErrExists) {
 		return uploaded()
 	}
 	return err

@@ -20,11 +20,19 @@ const bufferSize = 1 << 20
 
 var buffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, bufferSize) }}
 
-var errExists = errors.New("there is a file already")
-
 // Create implements blob.Store. When ctx ends, the writer can only be aborted.
 func (s *Store) Create(ctx context.Context, key string) (blob.Writer, error) {
 	return s.create(ctx, key)
+}
+
+// CreateNew implements blob.NewCreator, for the writers of one process.
+func (s *Store) CreateNew(ctx context.Context, key string) (blob.Writer, error) {
+	w, err := s.create(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	w.isNew = true
+	return w, nil
 }
 
 func (s *Store) create(ctx context.Context, key string) (*writer, error) {
@@ -58,6 +66,7 @@ type writer struct {
 	tmp   string // name in tmpDir
 	file  *os.File
 	buf   *bufio.Writer
+	isNew bool // may not replace a file
 }
 
 func (w *writer) Write(p []byte) (int, error) {
@@ -76,6 +85,9 @@ func (w *writer) Write(p []byte) (int, error) {
 
 // Commit implements blob.Writer.
 func (w *writer) Commit() error {
+	if w.isNew {
+		return w.commit(w.publishNew)
+	}
 	return w.commit(w.publish)
 }
 
@@ -175,7 +187,7 @@ func (w *writer) publishNew() error {
 	_, err := w.store.root.Lstat(w.key)
 	switch {
 	case err == nil:
-		return errExists
+		return blob.ErrExists
 	case !missing(err):
 		return err
 	}

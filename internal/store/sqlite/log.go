@@ -30,9 +30,10 @@ type writeAhead struct {
 
 	mode checkpointMode // of the writer's connection; of the writer's goroutine alone
 
-	long chan struct{} // wakes the goroutine that copies
-	quit chan struct{}
-	done chan struct{}
+	long   chan struct{} // wakes the goroutine that copies
+	erased chan struct{} // and has it empty the log, too
+	quit   chan struct{}
+	done   chan struct{}
 
 	mu    sync.Mutex
 	pins  int           // open snapshots
@@ -71,7 +72,7 @@ func (s *Store) startLog() (*writeAhead, error) {
 	}
 	l := &writeAhead{
 		store: s, conn: conn, path: s.path + "-wal", mode: checkpointLive,
-		long: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
+		long: make(chan struct{}, 1), erased: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	go l.run()
 	return l, nil
@@ -124,7 +125,10 @@ func (l *writeAhead) look() {
 	defer l.mu.Unlock()
 	if l.ready == nil {
 		l.ready = make(chan struct{})
-		l.long <- struct{}{} // has room: there is one for each ready
+		select {
+		case l.long <- struct{}{}:
+		default: // it is to be copied already
+		}
 	}
 }
 
@@ -168,12 +172,15 @@ func (l *writeAhead) wait(ctx context.Context) error {
 func (l *writeAhead) run() {
 	defer close(l.done)
 	for {
+		again := `PRAGMA wal_checkpoint(RESTART)`
 		select {
 		case <-l.quit:
 			return
 		case <-l.long:
+		case <-l.erased:
+			again = `PRAGMA wal_checkpoint(TRUNCATE)`
 		}
-		for !l.shorten() {
+		for !l.shorten(again) {
 			timer := time.NewTimer(copyEvery)
 			select {
 			case <-l.quit:
@@ -183,19 +190,30 @@ func (l *writeAhead) run() {
 			}
 		}
 		l.mu.Lock()
-		close(l.ready)
-		l.ready = nil
+		if l.ready != nil {
+			close(l.ready)
+			l.ready = nil
+		}
 		l.mu.Unlock()
+	}
+}
+
+// empty has the log emptied as soon as nobody reads from it: what it has of
+// rows that were deleted for good must not stay.
+func (l *writeAhead) empty() {
+	select {
+	case l.erased <- struct{}{}:
+	default: // it is to be emptied already
 	}
 }
 
 // shorten copies what can be copied, and makes the log start over when that is
 // nearly all. It reports whether it did; failures are tried again.
-func (l *writeAhead) shorten() bool {
+func (l *writeAhead) shorten(again string) bool {
 	left, _, err := l.checkpoint(`PRAGMA wal_checkpoint(PASSIVE)`)
 	if err == nil && left <= almost && !l.pinned() {
 		var busy bool
-		if _, busy, err = l.checkpoint(`PRAGMA wal_checkpoint(RESTART)`); err == nil && !busy {
+		if _, busy, err = l.checkpoint(again); err == nil && !busy {
 			return true
 		}
 	}

@@ -123,12 +123,16 @@ func (b *scrubber) tryPass(ctx context.Context) error {
 	if err := b.scrub(ctx); err != nil {
 		return err
 	}
-	return b.store.write(ctx, func(c *lite.Conn) error {
+	err = b.store.write(ctx, func(c *lite.Conn) error {
 		if now, err := userVersion(c); err != nil || now != version {
 			return err // something was deleted meanwhile
 		}
 		return c.Script(`PRAGMA user_version = 0`)
 	})
+	if err == nil {
+		b.store.log.empty()
+	}
+	return err
 }
 
 func userVersion(c *lite.Conn) (version int64, err error) {

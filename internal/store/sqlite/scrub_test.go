@@ -254,3 +254,31 @@ func TestDeletedAppLeavesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestLogIsEmptied: what was deleted for good leaves the write-ahead log while
+// the store is open, and nobody writes any more.
+func TestLogIsEmptied(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, app := openChat(t, dir)
+	m := message(3)
+	if err := s.Update(t.Context(), app, func(tx store.Tx) error { return tx.PutMessage(&m) }); err != nil {
+		t.Fatal(err)
+	}
+	if inFiles(t, dir, "doomed") == 0 {
+		t.Fatal("the message is in no file")
+	}
+	if err := s.Update(t.Context(), app, func(tx store.Tx) error { return tx.DeleteMessage(m.ID) }); err != nil {
+		t.Fatal(err)
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(20 * time.Second)
+	for inFiles(t, dir, "doomed") != 0 {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatal("what was deleted is still in the files")
+		}
+	}
+}

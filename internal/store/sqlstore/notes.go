@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"errors"
 
+	"hansard/internal/chat"
 	"hansard/internal/store"
 )
 
@@ -84,6 +85,11 @@ func (t *tx) PutPending(p *store.PendingRow) error {
 
 func (t *tx) DeletePending(id string) error {
 	return t.changing("pending message "+id, `DELETE FROM pending WHERE app = $1 AND id = $2`, t.app, id)
+}
+
+func (t *tx) DeletePendingIn(channel int64, before chat.Time) error {
+	t.erased = true
+	return t.exec(`DELETE FROM pending WHERE app = $1 AND channel = $2 AND created_at < $3`, t.app, channel, before)
 }
 
 func (t *tx) DeletePendingOf(user int64) error {

@@ -153,6 +153,15 @@ func testPending(t *testing.T, f *fixture) {
 	if _, err := get("a"); err != nil {
 		t.Errorf("alice's is gone: %v", err)
 	}
+	for _, step := range []struct {
+		before chat.Time
+		gone   bool
+	}{{row.CreatedAt, false}, {row.CreatedAt + 1, true}} {
+		f.update(func(tx store.Tx) error { return tx.DeletePendingIn(row.Channel, step.before) })
+		if _, err := get("a"); errors.Is(err, store.ErrNotFound) != step.gone {
+			t.Errorf("what was sent before %v is removed: %v", step.before, err)
+		}
+	}
 }
 
 func testMarks(t *testing.T, f *fixture) {

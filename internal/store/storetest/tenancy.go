@@ -93,7 +93,7 @@ func testTenancy(t *testing.T, f *fixture) {
 		missing("RecountUnread", tx.RecountUnread(channel))
 		missing("PutMember", tx.PutMember(channel, &chat.Member{UserID: "alice"}))
 		return errors.Join(
-			tx.DeletePendingOf(alice), tx.DeleteHistory("m"), tx.DeleteReactions("m"), tx.DeleteMark(store.Hidden, alice, "messaging:general"),
+			tx.DeletePendingOf(alice), tx.DeletePendingIn(channel, 1<<62), tx.DeleteHistory("m"), tx.DeleteReactions("m"), tx.DeleteMark(store.Hidden, alice, "messaging:general"),
 			tx.DeleteMarksOn(store.Hidden, "messaging:general"), tx.PutSetting("a", nil), tx.CountUnread(channel),
 		)
 	})

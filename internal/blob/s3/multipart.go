@@ -1,0 +1,104 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"hansard/internal/blob"
+)
+
+// Begin implements blob.Multipart. The name of the upload is the mark of the
+// object it will be, and the server's id.
+func (s *Store) Begin(ctx context.Context, key string) (name string, err error) {
+	object, err := s.start(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	h := newHeader(key, false)
+	err = s.retry(ctx, s.patience, func(ctx context.Context) error {
+		id, err := s.api.begin(ctx, object, h)
+		name = h.mark + "." + id
+		return err
+	})
+	if err != nil {
+		return "", failed("beginning to upload", key, err)
+	}
+	return name, nil
+}
+
+// upload takes the name of an upload apart.
+func (s *Store) upload(ctx context.Context, key, name string) (object, mark, id string, err error) {
+	object, err = s.start(ctx, key)
+	mark, id, ok := strings.Cut(name, ".")
+	if err == nil && (!ok || id == "") {
+		err = fmt.Errorf("uploading %s: there is no such upload", key)
+	}
+	return object, mark, id, err
+}
+
+// PutPart implements blob.Multipart.
+func (s *Store) PutPart(ctx context.Context, key, name string, number int, body io.ReadSeeker, size int64) (blob.Part, error) {
+	object, _, id, err := s.upload(ctx, key, name)
+	if err != nil {
+		return blob.Part{}, err
+	}
+	if number < 1 || number > blob.MaxParts || size < 0 || size > blob.MaxPart {
+		return blob.Part{}, fmt.Errorf("uploading part %d of %s, %d bytes: numbers go from 1 to %d, sizes to %d",
+			number, key, size, blob.MaxParts, int64(blob.MaxPart))
+	}
+	etag, err := s.putPart(ctx, object, id, number, body, size)
+	if err != nil {
+		return blob.Part{}, failed(fmt.Sprintf("uploading part %d of", number), key, err)
+	}
+	return blob.Part{Number: number, ETag: etag, Size: size}, nil
+}
+
+func (s *Store) putPart(ctx context.Context, object, id string, number int, body io.ReadSeeker, size int64) (etag string, err error) {
+	p, err := s.payload(body, size)
+	if err != nil {
+		return "", err
+	}
+	err = s.retry(ctx, s.patience, func(ctx context.Context) error {
+		etag, err = s.api.putPart(ctx, object, id, number, p)
+		return err
+	})
+	return etag, err
+}
+
+// Complete implements blob.Multipart.
+func (s *Store) Complete(ctx context.Context, key, name string, parts []blob.Part) error {
+	object, mark, id, err := s.upload(ctx, key, name)
+	if err != nil {
+		return err
+	}
+	for i, p := range parts {
+		if i > 0 && p.Number <= parts[i-1].Number {
+			return fmt.Errorf("completing %s: part %d comes after part %d", key, p.Number, parts[i-1].Number)
+		}
+	}
+	if len(parts) == 0 {
+		return fmt.Errorf("completing %s: it has no parts", key)
+	}
+	return failed("completing", key, s.complete(ctx, object, id, parts, header{mark: mark}))
+}
+
+// AbortUpload implements blob.Multipart.
+func (s *Store) AbortUpload(ctx context.Context, key, name string) error {
+	object, _, id, err := s.upload(ctx, key, name)
+	if err != nil {
+		return err
+	}
+	return failed("aborting", key, s.abort(ctx, object, id))
+}
+
+// abort removes the parts of an upload, if there are any.
+func (s *Store) abort(ctx context.Context, object, id string) error {
+	err := s.retry(ctx, s.readPatience(), func(ctx context.Context) error { return s.api.abort(ctx, object, id) })
+	if r, ok := err.(*refusal); ok && r.status == http.StatusNotFound && r.code != codeNoBucket { //nolint:errorlint // the api gives no others
+		return nil
+	}
+	return err
+}
