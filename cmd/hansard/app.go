@@ -45,7 +45,7 @@ func (m *Main) appCreateCommand(asJSON *bool) *cobra.Command {
 	f.StringVar(&a.Name, "name", "", "what people call it (default its key)")
 	f.StringVar(&a.Key, "api-key", "", "its key: up to 64 letters, digits, _ and - (default a random one)")
 	f.StringVar(&a.Secret, "api-secret", "", "its secret (default a random one)")
-	data := bindSettings(c, "data")
+	data := bindSettings(c, "data", "database")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if a.Key == "" {
 			a.Key = auth.NewKey()
@@ -88,7 +88,7 @@ func (m *Main) printApp(asJSON bool, a store.App) error {
 
 func (m *Main) appListCommand(asJSON *bool) *cobra.Command {
 	c := &cobra.Command{Use: "ls", Short: "List apps, without their secrets", Args: noArgs}
-	data := bindSettings(c, "data")
+	data := bindSettings(c, "data", "database")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		var apps []store.App
 		err := m.withStore(cmd.Context(), data, refuse, func(s store.Store) (err error) {
@@ -121,7 +121,7 @@ func (m *Main) appRotateCommand(asJSON *bool) *cobra.Command {
 		Short: "Give an app a new secret; tokens signed with the old one are refused from then on",
 		Args:  oneArg("KEY"),
 	}
-	data := bindSettings(c, "data")
+	data := bindSettings(c, "data", "database")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
 		var app store.App
@@ -148,7 +148,7 @@ func (m *Main) appRemoveCommand() *cobra.Command {
 		Args:  oneArg("KEY"),
 	}
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	data := bindSettings(c, "data", "storage")
+	data := bindSettings(c, "data", "database", "storage")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx, key := cmd.Context(), args[0]
 		return m.withBackend(ctx, data, refuse, func(b *backend) error {

@@ -22,6 +22,7 @@ import (
 	"hansard/internal/live"
 	"hansard/internal/server"
 	"hansard/internal/store"
+	"hansard/internal/store/postgres"
 	"hansard/internal/store/sqlite"
 	"hansard/internal/task"
 	"hansard/internal/worker"
@@ -38,27 +39,45 @@ const (
 
 var errNoStore = errors.New("no store")
 
-// backend is everything on the data folder, wired together.
+// backend is everything that the settings name, wired together.
 type backend struct {
 	settings config.Settings
 	log      *slog.Logger
-	store    *sqlite.Store
+	store    store.Store
 	blob     files
 	exports  *export.Service
 	imports  *importer.Service
 }
 
-// openStore opens the store of the data folder.
-func openStore(ctx context.Context, s config.Settings, log *slog.Logger, missing ifMissing) (*sqlite.Store, error) {
-	if missing == refuse {
-		_, err := os.Stat(filepath.Join(s.Data, sqlite.FileName))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%w in %s: say where with --data", errNoStore, s.Data)
-		}
+// openStore opens the database, or the embedded store of the data folder.
+func openStore(ctx context.Context, s config.Settings, log *slog.Logger, missing ifMissing) (store.Store, error) {
+	if s.Database != "" {
+		return openDatabase(ctx, s, log, missing)
+	}
+	if missing == refuse && !hasStore(s) {
+		return nil, fmt.Errorf("%w in %s: say where with --data or --database", errNoStore, s.Data)
 	}
 	st, err := sqlite.Open(ctx, s.Data, sqlite.Options{Logger: log, NoMigrate: s.NoMigrate})
 	if err != nil {
 		return nil, fmt.Errorf("opening the store in %s: %w", s.Data, err)
+	}
+	return st, nil
+}
+
+// hasStore reports whether there is an embedded store in the data folder.
+func hasStore(s config.Settings) bool {
+	_, err := os.Stat(filepath.Join(s.Data, sqlite.FileName))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// openDatabase opens the store in PostgreSQL. Each export holds a snapshot,
+// which takes two connections.
+func openDatabase(ctx context.Context, s config.Settings, log *slog.Logger, missing ifMissing) (store.Store, error) {
+	st, err := postgres.Open(ctx, s.Database, postgres.Options{
+		Logger: log, NoMigrate: s.NoMigrate || missing == refuse, SnapshotConns: 2 * max(s.Workers, 8),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
 	}
 	return st, nil
 }
@@ -81,8 +100,10 @@ func openBackend(ctx context.Context, s config.Settings, log *slog.Logger, missi
 	}
 	b.exports = &export.Service{
 		Store: b.store, Blob: b.blob, Scratch: b.scratch(), Version: buildInfo().Version, Logger: log,
-		Limits:  export.Limits{Channels: s.MaxChannels, Users: s.MaxUsers, UserMessages: s.MaxUserMessages},
-		Writers: b.store.Writers,
+		Limits: export.Limits{Channels: s.MaxChannels, Users: s.MaxUsers, UserMessages: s.MaxUserMessages},
+	}
+	if embedded, ok := b.store.(*sqlite.Store); ok { // on PostgreSQL others write elsewhere
+		b.exports.Writers = embedded.Writers
 	}
 	b.imports = &importer.Service{Store: b.store, Blob: b.blob, Scratch: b.scratch(), Logger: log}
 	return b, nil
@@ -95,7 +116,7 @@ type files interface {
 }
 
 // openFiles opens the object store or folder that the settings name.
-func openFiles(ctx context.Context, s config.Settings, st *sqlite.Store, publicURL string) (files, error) {
+func openFiles(ctx context.Context, s config.Settings, st store.Store, publicURL string) (files, error) {
 	if o, ok := s.S3(); ok {
 		style := s3.AutoStyle
 		switch {
@@ -128,6 +149,14 @@ func openFiles(ctx context.Context, s config.Settings, st *sqlite.Store, publicU
 		return nil, fmt.Errorf("opening the files in %s: %w", dir, err)
 	}
 	return d, nil
+}
+
+// where is what logs call the store; a database's address may hold a secret.
+func (b *backend) where() string {
+	if b.settings.Database != "" {
+		return "postgres"
+	}
+	return b.settings.Data
 }
 
 func (b *backend) scratch() string   { return filepath.Join(b.settings.Data, "scratch") }

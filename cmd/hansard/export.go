@@ -181,7 +181,7 @@ func (m *Main) exporter(ctx context.Context, e *exportFlags) (*exporter, error) 
 		return m.localExporter(ctx, &e.local, e.key)
 	}
 	if e.local.given() {
-		return nil, usageError("--data goes with --local")
+		return nil, usageError("--data and --database go with --local")
 	}
 	c, err := e.client()
 	return &exporter{Client: c, work: func(string) {}, close: func() error { return nil }}, err

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,7 +14,6 @@ import (
 	"hansard/internal/importer"
 	"hansard/internal/progress"
 	"hansard/internal/store"
-	"hansard/internal/store/sqlite"
 	"hansard/internal/task"
 
 	"github.com/spf13/cobra"
@@ -41,7 +39,7 @@ before is finished first.`,
 	f.BoolVar(&o.MergeCustom, "merge-custom", false, "upsert: merge custom fields instead of replacing them")
 	f.StringVar(&key, "api-key", "", "the app to load into (default the only one there is, or a new one called dev) [HANSARD_API_KEY]")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
-	loader := bindSettings(c, "data", "storage")
+	loader := bindSettings(c, "data", "database", "storage")
 	c.RunE = func(cmd *cobra.Command, files []string) error {
 		if o.Mode != importer.Upsert && o.Mode != importer.Insert {
 			return usageError("--mode must be upsert or insert")
@@ -56,8 +54,7 @@ before is finished first.`,
 		if err != nil {
 			return err
 		}
-		_, err = os.Stat(filepath.Join(s.Data, sqlite.FileName))
-		isNew := errors.Is(err, fs.ErrNotExist)
+		isNew := s.Database == "" && !hasStore(s)
 		ctx := cmd.Context()
 		return m.withBackend(ctx, loader, makeStore, func(b *backend) error {
 			if isNew {

@@ -22,18 +22,18 @@ const localHost = "local.invalid"
 type localFlags struct {
 	on     bool
 	loader *config.Loader
-	data   func() bool // --data was given
+	named  func() bool // a store was named: --data or --database
 }
 
 func (l *localFlags) bind(c *cobra.Command) {
-	c.PersistentFlags().BoolVar(&l.on, "local", false, "no server: straight from the store in --data")
+	c.PersistentFlags().BoolVar(&l.on, "local", false, "no server: straight from the store in --data or --database")
 	holder := &cobra.Command{Use: c.Name()}
-	l.loader = bindSettings(holder, "data", "storage")
+	l.loader = bindSettings(holder, "data", "database", "storage")
 	c.PersistentFlags().AddFlagSet(holder.Flags())
-	l.data = func() bool { return holder.Flags().Changed("data") }
+	l.named = func() bool { return holder.Flags().Changed("data") || holder.Flags().Changed("database") }
 }
 
-func (l *localFlags) given() bool { return l.data() }
+func (l *localFlags) given() bool { return l.named() }
 
 // exporter is a client, and what must happen beside it.
 type exporter struct {
@@ -43,7 +43,7 @@ type exporter struct {
 	close func() error
 }
 
-// localExporter has a server of its own, on the store in --data, that nobody
+// localExporter has a server of its own, on the store in --data or --database, that nobody
 // else can reach. So a local export takes the same way as any other. It runs
 // the tasks that were asked for, not what else may wait in the store; and a
 // server on the same store may well be the one who carries them out. The

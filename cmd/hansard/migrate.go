@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+
+	"hansard/internal/store/postgres"
 	"hansard/internal/store/sqlite"
 
 	"github.com/spf13/cobra"
@@ -17,6 +20,13 @@ func (m *Main) migrateCommand() *cobra.Command {
 		s, err := loader.Load()
 		if err != nil {
 			return err
+		}
+		if s.Database != "" {
+			version, err := postgres.Migrate(cmd.Context(), s.Database)
+			if err != nil {
+				return fmt.Errorf("opening the database: %w", err)
+			}
+			return m.printf("the database is at schema version %d\n", version)
 		}
 		version, err := sqlite.Migrate(cmd.Context(), s.Data)
 		if err != nil {

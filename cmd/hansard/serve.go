@@ -54,7 +54,7 @@ func (m *Main) serve(ctx context.Context, s config.Settings) (err error) {
 	m.noteApp(made, s)
 	defer func() { b.log.Info("stopped") }()
 	return b.run(ctx, ln, func() error {
-		b.log.Info("started", "version", buildInfo().Version, "data", s.Data, "address", ln.Addr().String())
+		b.log.Info("started", "version", buildInfo().Version, "store", b.where(), "address", ln.Addr().String())
 		return m.printf("listening on http://%s\n", ln.Addr())
 	})
 }

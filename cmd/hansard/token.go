@@ -29,7 +29,7 @@ HANSARD_API_SECRET, or out of the store in --data, by --api-key.`,
 	f.StringVar(&secret, "api-secret", "", "the app's secret [HANSARD_API_SECRET]")
 	f.StringVar(&key, "api-key", "", "the app's key, to look up its secret in --data [HANSARD_API_KEY]")
 	f.DurationVar(&ttl, "ttl", 0, "how long the token is good, such as 1h; 0 is for ever")
-	data := bindSettings(c, "data")
+	data := bindSettings(c, "data", "database")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		switch {
 		case server == (user != ""):

@@ -9,7 +9,7 @@ import (
 func (m *Main) workerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "worker",
-		Short: "Run workers only, beside a server on the same data folder",
+		Short: "Run workers only, beside servers on the same store",
 		Args:  noArgs,
 	}
 	loader := bindSettings(c, "data", "database", "storage", "public-url", "workers", "url-ttl", "retention",
@@ -32,7 +32,7 @@ func (m *Main) workerCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		b.log.Info("working", "workers", s.Workers, "data", s.Data)
+		b.log.Info("working", "workers", s.Workers, "store", b.where())
 		w.Run(ctx)
 		return w.Close()
 	}

@@ -222,7 +222,6 @@ func TestRefused(t *testing.T) {
 		"too short":          {flags: []string{"--retention", "5ms"}, want: []string{"--retention", "at least 1s"}},
 		"too many days":      {flags: []string{"--retention", "999999999d"}, want: []string{"--retention"}},
 		"number":             {flags: []string{"--max-users", "-1"}, want: []string{"--max-users", "from 0"}},
-		"postgres":           {flags: []string{"--database", "postgres://u:" + secret + "@h/db"}, want: []string{"--database", "PostgreSQL", "not available in this version"}},
 		"database":           {flags: []string{"--database", "mysql://u:" + secret + "@h/db"}, want: []string{"--database", "postgres://"}},
 		"s3, no bucket":      {flags: []string{"--storage", "s3:///x"}, want: []string{"--storage", "bucket"}},
 		"s3, bad bucket":     {flags: []string{"--storage", "s3://My_Bucket"}, want: []string{"--storage", "bucket"}},

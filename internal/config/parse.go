@@ -52,21 +52,11 @@ func nonEmpty(to *string, v string) error {
 }
 
 func database(to *string, v string) error {
-	switch {
-	case v == "":
-		*to = v
-		return nil
-	case strings.HasPrefix(v, "postgres://"), strings.HasPrefix(v, "postgresql://"):
-		return notAvailable("PostgreSQL", "the embedded store in --data")
-	default:
-		return errors.New("must be empty (the embedded store in --data) or postgres://…")
+	if v != "" && !strings.HasPrefix(v, "postgres://") && !strings.HasPrefix(v, "postgresql://") {
+		return errors.New("must be empty (the embedded store in --data) or postgres://user@host:5432/name")
 	}
-}
-
-// notAvailable is the answer to what the settings can say and this version
-// cannot do.
-func notAvailable(what, instead string) error {
-	return fmt.Errorf("names %s, which is not available in this version: leave it empty for %s", what, instead)
+	*to = v
+	return nil
 }
 
 func apiKey(to *string, v string) error {

@@ -35,12 +35,12 @@ var settings = []setting{
 	},
 	{
 		name: "data", kind: "folder", value: "./hansard-data",
-		usage: "folder of the embedded store and of local files",
+		usage: "folder of the embedded store, of local files and of scratch",
 		parse: func(s *Settings, v string) error { return nonEmpty(&s.Data, v) },
 	},
 	{
 		name: "database", kind: "url", shown: "SQLite in --data", secret: true,
-		usage: "database; this version has only the embedded SQLite",
+		usage: "PostgreSQL, 14 or later: postgres://user@host:5432/name; the password is better in PGPASSWORD or a passfile",
 		parse: func(s *Settings, v string) error { return database(&s.Database, v) },
 	},
 	{

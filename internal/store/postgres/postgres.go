@@ -99,7 +99,7 @@ func Open(ctx context.Context, dsn string, opts Options) (_ *Store, err error) {
 
 // errDSN stands for the errors of parsing a DSN, which quote it, and with it
 // the password.
-var errDSN = errors.New("the address of the database cannot be read: give a URL like postgres://user@host:5432/name")
+var errDSN = errors.New("the address of the database cannot be read: give a URL like postgres://user@host:5432/name, with / and # in a password written %2F and %23")
 
 // Settings of every connection. Plans are made once for a statement and not
 // for its parameters, and go by an index wherever there is one: a statement
