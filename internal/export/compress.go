@@ -19,9 +19,9 @@ const packSize = 1 << 20
 type compressor struct {
 	w     io.Writer
 	piece *piece
-	// todo has the pieces that wait to be compressed, order all that are not
+	// jobs has the pieces that wait to be compressed, order all that are not
 	// written yet. Their number is bounded by free.
-	todo, order, free chan *piece
+	jobs, order, free chan *piece
 	written           chan struct{} // closed when the last piece was written
 	err               error         // of writing; for others once written is closed
 	failed            chan struct{} // closed when err is set
@@ -43,7 +43,7 @@ func newCompressor(w io.Writer, compression string) (*compressor, error) {
 	workers := min(runtime.GOMAXPROCS(0), 8)
 	pieces := workers + 2
 	c := &compressor{
-		w: w, todo: make(chan *piece, pieces), order: make(chan *piece, pieces), free: make(chan *piece, pieces),
+		w: w, jobs: make(chan *piece, pieces), order: make(chan *piece, pieces), free: make(chan *piece, pieces),
 		written: make(chan struct{}), failed: make(chan struct{}),
 	}
 	packers := make([]packer, workers)
@@ -58,7 +58,7 @@ func newCompressor(w io.Writer, compression string) (*compressor, error) {
 	}
 	for _, pack := range packers {
 		go func() {
-			for p := range c.todo {
+			for p := range c.jobs {
 				p.packed, p.err = pack(p.packed[:0], p.plain)
 				p.done <- struct{}{}
 			}
@@ -145,7 +145,7 @@ func (c *compressor) Write(p []byte) (int, error) {
 
 func (c *compressor) send() {
 	c.order <- c.piece
-	c.todo <- c.piece
+	c.jobs <- c.piece
 	c.piece, c.any = nil, true
 }
 
@@ -171,7 +171,7 @@ func (c *compressor) stop() {
 		return
 	}
 	c.stopped = true
-	close(c.todo)
+	close(c.jobs)
 	close(c.order)
 	<-c.written
 }
