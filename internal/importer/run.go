@@ -274,7 +274,7 @@ func (r *attempt) loadPass(ctx context.Context, w *writer) error {
 	noted := time.Now()
 	l := loading{form: p.Plan.Form, pass: p.Pass, from: p.Done, pace: newPace(r.s.BatchRecords)}
 	err = load(ctx, in.Scanner, r.now(), l, func(ctx context.Context, b *batch) error {
-		err := r.s.Store.Update(ctx, r.a.Task.App, func(tx store.Tx) error { return w.write(tx, b) })
+		err := r.s.Store.Update(store.Load(ctx), r.a.Task.App, func(tx store.Tx) error { return w.write(tx, b) })
 		if err != nil {
 			return err
 		}

@@ -53,6 +53,8 @@ type Store struct {
 	bulk bool         // the transaction that runs is a bulk load; of the writer's goroutine alone
 	busy atomic.Int64 // see Writers, in ns
 	log  *writeAhead
+	// loose: commits do not wait for the disk; of the writer's goroutine alone.
+	loose bool
 
 	scrubber *scrubber
 	closing  sync.Once

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"hansard/internal/store"
@@ -14,6 +15,7 @@ import (
 // write is one caller's part of a transaction.
 type write struct {
 	ctx  context.Context
+	load bool // it need not be durable before the next one that is not of a load
 	fn   func(*lite.Conn) error
 	err  error
 	done chan struct{}
@@ -28,7 +30,7 @@ func (s *Store) write(ctx context.Context, fn func(*lite.Conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w := &write{ctx: ctx, fn: fn, done: make(chan struct{})}
+	w := &write{ctx: ctx, load: store.Loading(ctx), fn: fn, done: make(chan struct{})}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -99,7 +101,10 @@ func (s *Store) writer(c *lite.Conn) {
 		for _, w := range group {
 			close(w.done)
 		}
-		s.log.look()
+		if err := s.log.finish(c); err != nil && !lite.IsBusy(err) {
+			s.opts.Logger.Warn("copy the write-ahead log", "error", err)
+		}
+		s.log.look(s.bulk)
 	}
 }
 
@@ -112,7 +117,10 @@ func (s *Store) Writers() (wrote time.Duration, log int64) {
 // commit runs a group in one transaction. The failure of one undoes only its
 // own changes; the failure of the commit undoes all.
 func (s *Store) commit(c *lite.Conn, group []*write) {
-	err := c.Exec(`BEGIN IMMEDIATE`)
+	err := s.syncFor(c, group)
+	if err == nil {
+		err = c.Exec(`BEGIN IMMEDIATE`)
+	}
 	if err == nil {
 		s.bulk = false
 		for _, w := range group {
@@ -138,6 +146,26 @@ func (s *Store) commit(c *lite.Conn, group []*write) {
 			w.err = fmt.Errorf("commit: %w", err)
 		}
 	}
+}
+
+// syncFor chooses whether the commit of a group waits for the disk. It need not
+// where all are of bulk loads: the log is synced up to the next commit that does
+// wait, and what is lost with the power is the end of the log, never a part of it
+// before something that was kept.
+func (s *Store) syncFor(c *lite.Conn, group []*write) error {
+	loose := !slices.ContainsFunc(group, func(w *write) bool { return !w.load })
+	if loose == s.loose {
+		return nil
+	}
+	level := `FULL`
+	if loose {
+		level = `NORMAL`
+	}
+	err := c.Exec(`PRAGMA synchronous = ` + level)
+	if err == nil {
+		s.loose = loose
+	}
+	return err
 }
 
 func (s *Store) savepoint(c *lite.Conn, w *write) (err error) {

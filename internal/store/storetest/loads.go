@@ -36,13 +36,16 @@ func testLoads(t *testing.T, f *fixture) {
 	}
 	for range loads {
 		ms, rs := take(each)
-		f.update(func(tx store.Tx) error {
+		err := f.store.Update(store.Load(f.Context()), f.app, func(tx store.Tx) error {
 			if _, err := tx.InsertMessages(ms, false); err != nil {
 				return err
 			}
 			_, err := tx.InsertReactions(rs, false)
 			return err
 		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		ms, rs = take(single)
 		f.update(func(tx store.Tx) error {
 			for i := range ms {
