@@ -77,18 +77,19 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 // check runs fn for all who ask meanwhile, and does not wait for one that does
 // not end in time.
 func (s *Server) check(ctx context.Context, name string, fn func(context.Context) error) error {
+	shared := context.WithoutCancel(ctx)
 	answer := s.checks.DoChan(name, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
+		bound, cancel := context.WithTimeout(shared, checkTimeout)
 		defer cancel()
-		return nil, fn(ctx)
+		return nil, fn(bound)
 	})
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout+checkTimeout/4)
+	wait, cancel := context.WithTimeout(ctx, checkTimeout+checkTimeout/4)
 	defer cancel()
 	select {
 	case a := <-answer:
 		return a.Err
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-wait.Done():
+		return wait.Err()
 	}
 }
 
