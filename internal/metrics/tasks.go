@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"hansard/internal/store"
@@ -85,10 +86,8 @@ func (m *Metrics) exported(t *store.Task, result []byte) {
 // among is v if it is one of the known values: a newer process may have stored
 // another.
 func among(v string, known ...string) string {
-	for _, k := range known {
-		if v == k {
-			return v
-		}
+	if slices.Contains(known, v) {
+		return v
 	}
 	return "other"
 }

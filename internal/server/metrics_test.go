@@ -104,11 +104,7 @@ func TestMetricsAreBounded(t *testing.T) {
 				t.Errorf("%q is among the metrics", secret)
 			}
 		}
-		var all []string
-		for _, line := range regexp.MustCompile(`(?m)^hansard_[^ ]+`).FindAllString(text, -1) {
-			all = append(all, line)
-		}
-		return all
+		return regexp.MustCompile(`(?m)^hansard_[^ ]+`).FindAllString(text, -1)
 	}
 	ask := func(i int) {
 		for _, path := range []string{
