@@ -182,10 +182,7 @@ func (j *job) begin() error {
 	}
 	var direct *format.Buffer
 	if j.straight() {
-		direct = &format.Buffer{Sink: func(b []byte) error {
-			_, err := j.out.Write(b)
-			return err
-		}}
+		direct = &format.Buffer{Swap: j.out.swap}
 	}
 	j.secs = newSections(j.scratch(j.attempt.Task.ID), j.attempt.Task.Epoch, direct)
 	j.savedAt = time.Now()
