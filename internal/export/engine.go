@@ -303,7 +303,7 @@ func (j *job) channels(ctx context.Context) error {
 // next is the channel after the last one that the filter finds; "" at the end.
 func (j *job) next(ctx context.Context) (cid string, err error) {
 	err = j.Store.View(ctx, j.app.ID, func(r store.Reader) error {
-		return r.Channels(j.last, func(row *store.ChannelRow) error {
+		err := r.Channels(j.last, func(row *store.ChannelRow) error {
 			ok, err := j.matches(r, row)
 			if err != nil || !ok {
 				return err
@@ -311,10 +311,11 @@ func (j *job) next(ctx context.Context) (cid string, err error) {
 			cid = row.Channel.CID()
 			return errEnd
 		})
+		if errors.Is(err, errEnd) {
+			return nil
+		}
+		return err
 	})
-	if errors.Is(err, errEnd) {
-		err = nil
-	}
 	return cid, err
 }
 
