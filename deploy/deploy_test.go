@@ -331,7 +331,7 @@ func TestDockerfile(t *testing.T) {
 
 	// The toolchain of the image must do for go.mod.
 	version := regexp.MustCompile(`golang:(\d+\.\d+)\.`).FindStringSubmatch(text)
-	if version == nil || !strings.Contains(read(t, "../go.mod"), "\ngo "+version[1]+".") {
+	if len(version) != 2 || !strings.Contains(read(t, "../go.mod"), "\ngo "+version[1]+".") {
 		t.Errorf("the image has Go %v, go.mod asks for another", version)
 	}
 }
