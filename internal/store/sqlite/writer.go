@@ -123,8 +123,16 @@ func (s *Store) commit(c *lite.Conn, group []*write) {
 	}
 	if err == nil {
 		s.bulk = false
-		for _, w := range group {
-			w.err = s.savepoint(c, w)
+		if len(group) == 1 {
+			// Nobody else's changes are in the transaction: it needs no savepoint,
+			// which keeps a copy of each page that is written to.
+			if group[0].err = s.guarded(c, group[0], `ROLLBACK`); group[0].err != nil {
+				return
+			}
+		} else {
+			for _, w := range group {
+				w.err = s.savepoint(c, w)
+			}
 		}
 		if err = errors.Join(s.log.choose(c, s.bulk), c.Exec(`COMMIT`)); err != nil && c.InTransaction() {
 			if rerr := c.Exec(`ROLLBACK`); rerr != nil {
@@ -168,10 +176,7 @@ func (s *Store) syncFor(c *lite.Conn, group []*write) error {
 	return err
 }
 
-func (s *Store) savepoint(c *lite.Conn, w *write) (err error) {
-	if err := w.ctx.Err(); err != nil {
-		return err
-	}
+func (s *Store) savepoint(c *lite.Conn, w *write) error {
 	if !c.InTransaction() {
 		// A write before this one made SQLite roll everything back.
 		return errors.New("the transaction was rolled back")
@@ -179,6 +184,14 @@ func (s *Store) savepoint(c *lite.Conn, w *write) (err error) {
 	if err := c.Exec(`SAVEPOINT caller`); err != nil {
 		return err
 	}
+	if err := s.guarded(c, w, `ROLLBACK TO caller; RELEASE caller`); err != nil {
+		return err
+	}
+	return c.Exec(`RELEASE caller`)
+}
+
+// guarded runs a caller's part of the transaction, and undoes it if it fails.
+func (s *Store) guarded(c *lite.Conn, w *write, undo string) (err error) {
 	ok := false
 	defer func() {
 		if r := recover(); r != nil {
@@ -187,14 +200,14 @@ func (s *Store) savepoint(c *lite.Conn, w *write) (err error) {
 		if ok || !c.InTransaction() {
 			return
 		}
-		if rerr := c.Script(`ROLLBACK TO caller; RELEASE caller`); rerr != nil {
+		if rerr := c.Script(undo); rerr != nil {
 			err = errors.Join(err, rerr)
 		}
 	}()
-	if err := w.fn(c); err != nil {
+	if err := w.ctx.Err(); err != nil {
 		return err
 	}
-	if err := c.Exec(`RELEASE caller`); err != nil {
+	if err := w.fn(c); err != nil {
 		return err
 	}
 	ok = true
