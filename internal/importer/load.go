@@ -21,8 +21,8 @@ import (
 // A batch is what one transaction writes: at most about this many records or
 // bytes.
 const (
-	batchRecords = 7500
-	batchBytes   = 6 << 20
+	batchRecords = 5000
+	batchBytes   = 4 << 20
 )
 
 // pace is how many records the next batch may have. Everybody who writes to
@@ -51,9 +51,9 @@ func (p *pace) took(d time.Duration) {
 	p.records.Store(min(max(n, 50), p.most))
 }
 
-// batchesAhead is how many batches may wait, decoded, for the writer: with that
-// which is being decoded and that which is being written, few large ones are in
-// memory. The larger a batch, the fewer pages are written more than once.
+// batchesAhead is how many batches may wait, decoded, for the writer: beside that
+// which is being decoded and that which is being written, which is enough to keep
+// both at work.
 const batchesAhead = 1
 
 // batch holds the entities of a run of records, by kind: whatever an entity

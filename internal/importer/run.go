@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -202,6 +203,8 @@ func (r *attempt) check(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	// What the check needed is much, and loading needs other memory beside it.
+	debug.FreeOSMemory()
 	r.point = checkpoint{Plan: plan, Version: in.version}
 	r.detail.Records, r.detail.Of = 0, plan.Records
 	if err := r.to(ctx, Importing); err != nil {
