@@ -70,7 +70,10 @@ func testLoads(t *testing.T, f *fixture) {
 		}
 		middle := want[len(want)/2]
 		for _, q := range []store.MessageRange{
-			{}, {Newest: true}, {Since: base + 300, Until: base + 700}, {AfterTime: middle.at, AfterID: middle.id},
+			{},
+			{Newest: true},
+			{Since: base + 300, Until: base + 700},
+			{AfterTime: middle.at, AfterID: middle.id},
 			{BeforeTime: middle.at, BeforeID: middle.id, Newest: true},
 		} {
 			expect := slices.DeleteFunc(slices.Clone(want), func(p place) bool { return !within(q, p) })
