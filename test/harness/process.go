@@ -144,6 +144,22 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
+// Freeze stops the process where it stands (SIGSTOP) until Thaw.
+func (p *Process) Freeze() { p.t.Helper(); p.signal(freeze) }
+
+// Thaw lets a frozen process go on.
+func (p *Process) Thaw() { p.t.Helper(); p.signal(thaw) }
+
+func (p *Process) signal(sig os.Signal) {
+	p.t.Helper()
+	if sig == nil {
+		p.t.Skip("this system cannot freeze a process")
+	}
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		p.t.Fatalf("%s: %v", sig, err)
+	}
+}
+
 // Terminate asks the process to end (SIGTERM) and returns its exit code and
 // how long it took.
 func (p *Process) Terminate() (code int, took time.Duration) {
