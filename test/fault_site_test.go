@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,14 +87,7 @@ func newSite(t *testing.T, p plan) *site {
 	}
 	api.Import(file.Bytes())
 	api.Import(freight(0))
-	users, members := harness.Request{}, []string{}
-	for i := range 4 {
-		id := fmt.Sprintf("writer-%d", i)
-		users[id] = harness.Request{"id": id, "name": "Writer"}
-		members = append(members, id)
-	}
-	api.Must("POST", "/users", harness.Request{"users": users}, nil)
-	api.Must("POST", "/channels/messaging/busy/query", harness.Request{"data": harness.Request{"created_by_id": "writer-0", "members": members}}, nil)
+	s.makeBusy(api)
 
 	began := time.Now()
 	ids := map[string]string{}
@@ -106,6 +101,18 @@ func newSite(t *testing.T, p plan) *site {
 	s.want["freight"] = hash(api.Channels(everything("v2", freightRoom(0))))
 	s.watch = s.watchBucket()
 	return s
+}
+
+// makeBusy makes the channel that clients write to.
+func (*site) makeBusy(api *harness.Server) {
+	users, members := harness.Request{}, []string{}
+	for i := range 4 {
+		id := fmt.Sprintf("writer-%d", i)
+		users[id] = harness.Request{"id": id, "name": "Writer"}
+		members = append(members, id)
+	}
+	api.Must("POST", "/users", harness.Request{"users": users}, nil)
+	api.Must("POST", "/channels/messaging/busy/query", harness.Request{"data": harness.Request{"created_by_id": "writer-0", "members": members}}, nil)
 }
 
 // place finds databases, buckets and folders.
@@ -144,6 +151,20 @@ func (s *site) startAPI(i int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.apis[i] = api
+}
+
+// cut has every third answer lost on its way from an API process to its
+// clients.
+func (s *site) cut() {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, api := range s.apis {
+		proxy := s3test.NewProxy(s.t, &s3test.Server{Endpoint: api.URL})
+		var n atomic.Int64
+		proxy.Fail(func(*http.Request) s3test.Fault { return s3test.Fault{LoseAnswer: n.Add(1)%3 == 0} })
+		api.URL = proxy.Endpoint
+	}
 }
 
 func (s *site) startWorker(i int) {
