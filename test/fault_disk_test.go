@@ -43,7 +43,7 @@ func (s *site) clean(tasks ...*harness.Task) {
 // why, and gives back the room. Once there is more it works.
 func TestFaultDiskFullExport(t *testing.T) {
 	t.Parallel()
-	s := smallDisk(t, 80<<20, harness.Chat{Users: 10, Channels: 2, Messages: 6000, Text: 2000})
+	s := smallDisk(t, 160<<20, harness.Chat{Users: 10, Channels: 2, Messages: 6000, Text: 2000})
 	api := s.apis[0]
 	peace := map[string]*harness.Task{}
 	for _, kind := range []string{"v1", "members first"} {
@@ -79,6 +79,27 @@ func TestFaultDiskFullExport(t *testing.T) {
 		tasks = append(tasks, task)
 	}
 	s.clean(tasks...)
+	api.Stop()
+}
+
+// TestFaultDiskFullRetry: an export that ran out of room goes on once there is
+// some. What its first attempt had spooled is not in the way of the next one.
+func TestFaultDiskFullRetry(t *testing.T) {
+	t.Parallel()
+	s := smallDisk(t, 160<<20, harness.Chat{Users: 10, Channels: 2, Messages: 6000, Text: 2000})
+	api := s.apis[0]
+	peace := s.final(s.ask("members first"))
+	size := peace.Result.Size // it is spooled, and then written: it takes twice that
+	ballast := harness.Fill(t, s.disk(), size*4/3)
+	id := s.ask("members first")
+	harness.Until(t, harness.Patience, "in trouble", func() bool { return strings.Contains(api.Stderr(), "attempt failed") })
+	ballast.Shrink(t, size)
+	again := s.final(id)
+	if again.Result == nil || again.Result.SHA256 != peace.Result.SHA256 {
+		t.Fatalf("the export is %s: %+v", again.Status, again.Error)
+	}
+	api.Download(again)
+	s.clean(peace, again)
 	api.Stop()
 }
 

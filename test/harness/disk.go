@@ -58,6 +58,18 @@ func Fill(t testing.TB, dir string, spare int64) *Ballast {
 	return b
 }
 
+// Shrink makes room for that many bytes.
+func (b *Ballast) Shrink(t testing.TB, by int64) {
+	t.Helper()
+	info, err := os.Stat(b.path)
+	if err == nil {
+		err = os.Truncate(b.path, max(info.Size()-by, 0))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Drop makes room again.
 func (b *Ballast) Drop(t testing.TB) {
 	t.Helper()
