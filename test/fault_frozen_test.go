@@ -110,4 +110,3 @@ func (s *site) unchanged(tasks map[string]string, files map[string]s3test.Object
 		s.t.Errorf("the bucket had\n%v\nand has\n%v", files, left)
 	}
 }
-

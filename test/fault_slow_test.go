@@ -39,3 +39,44 @@ func TestFaultObjectsAway(t *testing.T) {
 	}
 	s.close()
 }
+
+// TestFaultClock: the clock of a worker is off by an hour, from the start or all
+// of a sudden. Its exports and imports are right all the same, it loses no lease,
+// and what others have begun is not swept away.
+func TestFaultClock(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, plan{messages: faultMessages()})
+	ledger := s.writing()
+	round := 0
+	for _, off := range []int{3600, -3600} {
+		for _, sudden := range []bool{false, true} {
+			// The one whose clock is right is away, so that the other one does it all.
+			for _, w := range s.workers {
+				w.Kill()
+			}
+			clock := harness.NewSkew(t)
+			if !sudden {
+				clock.Set(t, off)
+			}
+			s.workers[0] = clock.Worker(t, s.folders[2], append([]string{"--workers", "2"}, s.flags...)...)
+			harness.Until(t, harness.Patience, "working", func() bool {
+				return strings.Contains(s.workers[0].Stderr(), `"working"`) || !s.workers[0].Running()
+			})
+			round++
+			work := s.begin(round)
+			if sudden {
+				<-time.After(s.moment())
+				clock.Set(t, off)
+			}
+			s.end(work)
+			if log := s.workers[0].Stderr(); strings.Contains(log, "task lost") {
+				t.Errorf("off by %d s: a lease was lost", off)
+			}
+			stopped(t, s.workers[0])
+			s.startWorker(0)
+			s.startWorker(1)
+		}
+	}
+	ledger.closed()
+	s.close()
+}

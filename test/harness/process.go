@@ -31,10 +31,15 @@ type Process struct {
 // the test at the latest.
 func Exec(t testing.TB, args ...string) *Process {
 	t.Helper()
+	return run(t, binary, nil, args...)
+}
+
+func run(t testing.TB, program string, env []string, args ...string) *Process {
+	t.Helper()
 	p := &Process{t: t, err: &log{}, done: make(chan struct{})}
-	p.cmd = exec.Command(binary, args...)
+	p.cmd = exec.Command(program, args...)
 	p.cmd.Dir = t.TempDir()
-	p.cmd.Env = append(environment(), store(t, args)...)
+	p.cmd.Env = append(append(environment(), store(t, args)...), env...)
 	p.cmd.Stderr = p.err
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
