@@ -15,7 +15,7 @@ func TestFaultDatabase(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, plan{ownDatabase: true, messages: faultMessages()})
 	ledger := s.writing()
-	for round := range rounds(2, 12) {
+	for round := range rounds(2, 10) {
 		work := s.begin(round + 1)
 		for range 1 + s.rnd.IntN(2) {
 			<-time.After(s.moment())
@@ -26,7 +26,9 @@ func TestFaultDatabase(t *testing.T) {
 			s.cluster.Crash(t)
 			s.cluster.Start(t)
 		}
+		began := time.Now()
 		s.end(work)
+		t.Logf("all done %s after the database was back; left in peace it takes %s", time.Since(began).Round(time.Millisecond), s.took.Round(time.Millisecond))
 	}
 	ledger.closed()
 	s.close()
@@ -39,7 +41,7 @@ func TestFaultDatabaseAway(t *testing.T) {
 	s := newSite(t, plan{ownDatabase: true, messages: faultMessages()})
 	ledger := s.writing()
 	for round := range rounds(1, 3) {
-		away := 8 * time.Second
+		away := 5 * time.Second
 		if slow {
 			away = 20 * time.Second
 		}

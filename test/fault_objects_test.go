@@ -18,7 +18,7 @@ func TestFaultObjects(t *testing.T) {
 	ledger := s.writing()
 	faults := []string{"slow", "503", "cut parts", "cut answers", "lost answers", "restart", "frozen"}
 	s.rnd.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
-	for round := range rounds(4, 2*len(faults)) {
+	for round := range rounds(3, 2*len(faults)) {
 		fault := faults[round%len(faults)]
 		work := s.begin(round + 1)
 		<-time.After(s.moment() / 2)

@@ -60,7 +60,10 @@ func TestFaultClock(t *testing.T) {
 			}
 			s.workers[0] = clock.Worker(t, s.folders[2], append([]string{"--workers", "2"}, s.flags...)...)
 			harness.Until(t, harness.Patience, "working", func() bool {
-				return strings.Contains(s.workers[0].Stderr(), `"working"`) || !s.workers[0].Running()
+				if !s.workers[0].Running() {
+					t.Fatalf("off by %d s: the worker ended", off)
+				}
+				return strings.Contains(s.workers[0].Stderr(), `"working"`)
 			})
 			round++
 			work := s.begin(round)
@@ -68,7 +71,9 @@ func TestFaultClock(t *testing.T) {
 				<-time.After(s.moment())
 				clock.Set(t, off)
 			}
+			began := time.Now()
 			s.end(work)
+			t.Logf("off by %d s, suddenly %t: done after %s", off, sudden, time.Since(began).Round(time.Millisecond))
 			if log := s.workers[0].Stderr(); strings.Contains(log, "task lost") {
 				t.Errorf("off by %d s: a lease was lost", off)
 			}

@@ -19,23 +19,39 @@ const skewVariable = "HARNESS_CLOCK_FILE"
 // skewSource goes into the package time of the program that SkewedWorker runs.
 const skewSource = `package time
 
-import "syscall"
+import (
+	"sync/atomic"
+	"syscall"
+)
 
-var skewFile, _ = syscall.Getenv("` + skewVariable + `")
+var skewed atomic.Int64
 
 // skew is by how many seconds the clock is off.
-func skew() (n int64) {
-	if skewFile == "" {
-		return 0
+func skew() int64 { return skewed.Load() }
+
+func init() {
+	file, ok := syscall.Getenv("` + skewVariable + `")
+	if !ok {
+		return
 	}
-	fd, err := syscall.Open(skewFile, syscall.O_RDONLY, 0)
+	readSkew(file)
+	go func() {
+		for {
+			Sleep(20 * Millisecond)
+			readSkew(file)
+		}
+	}()
+}
+
+func readSkew(file string) {
+	fd, err := syscall.Open(file, syscall.O_RDONLY, 0)
 	if err != nil {
-		return 0
+		return
 	}
 	var b [32]byte
 	size, _ := syscall.Read(fd, b[:])
 	syscall.Close(fd)
-	sign := int64(1)
+	sign, n := int64(1), int64(0)
 	for _, c := range b[:max(size, 0)] {
 		if c == '-' {
 			sign = -1
@@ -43,7 +59,7 @@ func skew() (n int64) {
 			n = 10*n + int64(c-'0')
 		}
 	}
-	return sign * n
+	skewed.Store(sign * n)
 }
 `
 
