@@ -34,7 +34,7 @@ func TestFaultKilled(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, plan{messages: faultMessages()})
 	ledger := s.writing()
-	for round := range rounds(3, 12) {
+	for round := range rounds(2, 12) {
 		work := s.begin(round + 1)
 		for range 1 + s.rnd.IntN(2) {
 			<-time.After(s.moment())
