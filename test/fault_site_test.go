@@ -58,7 +58,7 @@ type plan struct {
 	ownObjects  bool // to be stopped; with a proxy in front of it
 	apart       bool // each process on a machine of its own, so that leases must run out
 	messages    int
-	text        int // bytes in each; 0 is 2000
+	text        int      // bytes in each; 0 is 2000
 	flags       []string // of all processes
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -129,7 +130,7 @@ func (l *ledger) check(file []byte) {
 		got[m.ID] = m.Text
 	}
 	for id, want := range l.texts {
-		if text := got[id]; text != want && !contains(l.maybe[id], text) {
+		if text := got[id]; text != want && !slices.Contains(l.maybe[id], text) {
 			t.Errorf("message %s is %q, and %q was acknowledged", id, text, want)
 		}
 	}
@@ -142,15 +143,6 @@ func (l *ledger) check(file []byte) {
 	if len(l.texts) < 20 {
 		t.Errorf("only %d messages were acknowledged", len(l.texts))
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, have := range list {
-		if have == s {
-			return true
-		}
-	}
-	return false
 }
 
 // TestFaultAnswersLost: answers get lost on the way to the clients, who ask

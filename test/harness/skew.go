@@ -78,7 +78,7 @@ var skewed = sync.OnceValues(func() (string, error) {
 	}
 	const reads = "sec, nsec, mono := runtimeNow()\n"
 	if bytes.Count(source, []byte(reads)) != 1 {
-		return "", fmt.Errorf("Now in %s is not what it used to be", std)
+		return "", fmt.Errorf("the function Now in %s is not what it used to be", std)
 	}
 	dir := filepath.Dir(binary) // goes with it
 	files := map[string]string{}

@@ -30,7 +30,7 @@ type clocked struct {
 
 func (c clocked) RoundTrip(r *http.Request) (*http.Response, error) {
 	if skew := time.Duration(c.skew.Load()); skew.Abs() > tolerated {
-		v, err := c.creds.Get() // was just asked for, to sign the request
+		v, err := c.creds.GetWithContext(nil) // was just asked for, to sign the request
 		if err == nil {
 			r = resigned(r, v.SecretAccessKey, time.Now().Add(skew))
 		}
