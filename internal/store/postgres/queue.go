@@ -64,14 +64,16 @@ const claimOnly = `WITH ` + withClock + `,
 		WHERE t.id = $4 AND t.due_at <= ` + atNow + ` AND NOT ` + waitsForImport + ` FOR UPDATE OF t SKIP LOCKED),
 	` + take
 
-// take claims the task next, and gives its app the last turn.
+// take claims the task next, and gives its app the last turn. What an earlier
+// attempt has left of spans goes.
 const take = `claimed AS (
 		UPDATE tasks SET status = 'running', owner = $2, attempt = attempt + 1, epoch = epoch + 1,
 			due_at = ` + atNow + ` + $3, updated_at = ` + atNow + `
 		FROM next WHERE tasks.seq = next.seq RETURNING tasks.*),
 	served AS (
 		UPDATE turns SET served = nextval('turn')
-		WHERE app = (SELECT r.app FROM turns r WHERE r.app = (SELECT app FROM claimed) FOR UPDATE SKIP LOCKED))
+		WHERE app = (SELECT r.app FROM turns r WHERE r.app = (SELECT app FROM claimed) FOR UPDATE SKIP LOCKED)),
+	stale AS (DELETE FROM spans s USING claimed c WHERE s.app = c.app AND s.task = c.id)
 	SELECT ` + taskColumns + ` FROM claimed`
 
 // Claims are made one at a time, so that each knows what the others have taken
@@ -213,7 +215,10 @@ func (s *Store) Finish(ctx context.Context, id string, epoch int64, o store.Outc
 		if err == nil && changed == 0 {
 			err = store.ErrLeaseLost
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return c.Later(`DELETE FROM spans s USING tasks t WHERE t.id = $1 AND s.app = t.app AND s.task = t.id`, id)
 	}, func(c *thin.Conn) (ended bool, err error) {
 		// Nobody else ends an attempt without raising the epoch.
 		err = c.Query(`SELECT 1 FROM tasks WHERE id = $1 AND epoch = $2 AND status = $3`, []any{id, epoch, string(o.Status)},
