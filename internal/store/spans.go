@@ -81,8 +81,8 @@ type Spans interface {
 
 // MessageKey is where a message stands in its channel.
 type MessageKey struct {
-	CreatedAt chat.Time
-	ID        string
+	CreatedAt chat.Time `json:"created_at"`
+	ID        string    `json:"id"`
 }
 
 // SharedSnapshot is a Snapshot that other processes can join while it is open.
@@ -105,7 +105,7 @@ type Sharer interface {
 	Shares() bool
 	// ShareSnapshot is Snapshot for one that others join.
 	ShareSnapshot(ctx context.Context, app int64) (SharedSnapshot, error)
-	// JoinSnapshot opens the snapshot of that name once more. It fails when the
-	// one that was shared is no longer open.
+	// JoinSnapshot opens the snapshot of that name once more. ErrLeaseLost if
+	// the one that was shared is no longer open.
 	JoinSnapshot(ctx context.Context, app int64, id string) (Snapshot, error)
 }

@@ -47,7 +47,12 @@ type Runner struct {
 	// Finished, if set, is called after the end of an attempt was stored. Its
 	// context outlives the worker's: bound what is done.
 	Finished func(ctx context.Context, t *store.Task, o store.Outcome)
-	Logger   *slog.Logger // slog.Default() by default
+	// Idle, if set, is called in slots that find no task: there may be something
+	// else to do. It returns when there is nothing more, when ctx ends, or soon
+	// after enough reports that the slot is wanted for a task, and says whether
+	// it has done anything.
+	Idle   func(ctx context.Context, enough func() bool) (worked bool)
+	Logger *slog.Logger // slog.Default() by default
 
 	once  sync.Once
 	wakes chan struct{}
@@ -97,6 +102,8 @@ func (r *Runner) Run(ctx context.Context) {
 		running.Go(func() { r.watchOwners(ctx) })
 	}
 	slots := make(chan struct{}, max(r.Concurrency, 1))
+	idlers := &idlers{runner: r}
+	defer idlers.wait()
 	down := false
 	for {
 		select {
@@ -107,6 +114,7 @@ func (r *Runner) Run(ctx context.Context) {
 		claimed := time.Now()
 		t, err := r.Store.Claim(ctx, r.Owner, r.lease(), "")
 		if t != nil && err == nil {
+			idlers.leave(cap(slots) - len(slots))
 			running.Go(func() {
 				defer func() { <-slots }()
 				r.attempt(ctx, t, claimed)
@@ -116,6 +124,9 @@ func (r *Runner) Run(ctx context.Context) {
 		<-slots
 		if ctx.Err() != nil {
 			return
+		}
+		if err == nil {
+			idlers.join(ctx, cap(slots)-len(slots))
 		}
 		wait := r.poll()
 		if err != nil {

@@ -43,6 +43,8 @@ type Options struct {
 	// of Retention if that is shorter.
 	PurgeEvery time.Duration
 
+	// Idle is called in slots that find no task, see task.Runner.
+	Idle   func(ctx context.Context, enough func() bool) (worked bool)
 	Logger *slog.Logger // slog.Default() by default
 	// Adjust may change the runner before it is used, for settings that only
 	// tests need.
@@ -92,6 +94,7 @@ func New(opts Options) (*Worker, error) {
 		Instances:   w.instances,
 		Concurrency: opts.Concurrency,
 		Finished:    w.finished,
+		Idle:        opts.Idle,
 		Logger:      opts.Logger,
 	}
 	if opts.Adjust != nil {

@@ -76,6 +76,10 @@ func (s *Store) JoinSnapshot(ctx context.Context, app int64, id string) (store.S
 		return nil, errors.New("join a snapshot: this one cannot be shared")
 	}
 	snap, err := s.openSnapshot(ctx, app, id)
+	switch codeOf(err) {
+	case "22023", "42704", "55000": // whoever had it open is gone
+		err = store.ErrLeaseLost
+	}
 	if err != nil {
 		return nil, fmt.Errorf("join a snapshot: %w", err)
 	}
