@@ -85,7 +85,7 @@ func (m *team) process() *export.Service {
 	})
 	return &export.Service{
 		Store: st, Blob: b, Scratch: m.TempDir(), Version: "test", Logger: slog.New(slog.DiscardHandler),
-		Limits: export.Limits{Channels: 25}, SpanMessages: 10, SpanLease: time.Second,
+		Limits: export.Limits{Channels: 25}, SpanMessages: 10,
 	}
 }
 
@@ -214,21 +214,22 @@ func TestSpans(t *testing.T) {
 			if !bytes.Equal(file, same) || got.SHA256 != want.SHA256 || got.Counts != want.Counts {
 				t.Errorf("%d bytes, %+v; want %d, %+v", len(same), got.Counts, len(file), want.Counts)
 			}
-			if led.Load() == 0 || led.Load()+helped.Load() < 4 {
+			if led.Load()+helped.Load() < 4 {
 				t.Errorf("the lead did %d spans, others %d", led.Load(), helped.Load())
 			}
 		})
 	}
 }
 
-// await waits for a condition.
+// await waits for a condition. It may be called from any goroutine.
 func (m *team) await(what string, is func() bool) {
 	m.Helper()
 	deadline := time.After(time.Minute)
 	for !is() {
 		select {
 		case <-deadline:
-			m.Fatalf("waited in vain: %s", what)
+			m.Errorf("waited in vain: %s", what)
+			return
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
@@ -241,9 +242,9 @@ func (m *team) grab(t *store.Task, lease time.Duration) (span *store.Span) {
 	m.await("a span", func() bool {
 		var err error
 		if span, err = m.store.(store.Spans).ClaimSpan(m.Context(), of, "dead", lease, -1); err != nil {
-			m.Fatal(err)
+			m.Error(err)
 		}
-		return span != nil
+		return span != nil || err != nil
 	})
 	return span
 }
@@ -418,7 +419,7 @@ func TestSmallSpans(t *testing.T) {
 	_, want := m.whole(allOfC)
 	claimed := m.claim(allOfC)
 	a := &task.Attempt{Task: *claimed}
-	for range 2 {
+	for i := range 2 {
 		result, err := m.service.RunChannels(t.Context(), a)
 		if err != nil {
 			t.Fatal(err)
@@ -427,10 +428,12 @@ func TestSmallSpans(t *testing.T) {
 			t.Errorf("%d bytes, want %d", len(got), len(want))
 		}
 		m.expectNothing(claimed)
+		if i > 0 {
+			return
+		}
 		again := *claimed
 		again.Epoch++
-		again.Checkpoint = a.Current().Checkpoint
-		if !strings.Contains(string(again.Checkpoint), `"whole":true`) {
+		if again.Checkpoint = a.Current().Checkpoint; !strings.Contains(string(again.Checkpoint), `"whole":true`) {
 			t.Errorf("the checkpoint is %s", again.Checkpoint)
 		}
 		m.service.Store = &noSpans{Store: m.service.Store.(*postgres.Store), t: t}

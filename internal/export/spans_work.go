@@ -400,17 +400,17 @@ func (w *spanWorker) follow(ctx, beyond context.Context) {
 		}
 		done, err := w.link(ctx, beyond, k)
 		switch {
-		case errors.Is(err, store.ErrLeaseLost), errors.Is(context.Cause(k.ctx), store.ErrLeaseLost):
-			w.abandon(k)
-		case err != nil:
-			w.fail(fmt.Errorf("span %d: %w", k.span.Number, err))
-			return
 		case done:
 			w.drop(k)
 			pause = minLook
 			if w.SpanDone != nil {
 				w.SpanDone(k.span.Claim > 1)
 			}
+		case errors.Is(err, store.ErrLeaseLost), errors.Is(context.Cause(k.ctx), store.ErrLeaseLost):
+			w.abandon(k)
+		case err != nil:
+			w.fail(fmt.Errorf("span %d: %w", k.span.Number, err))
+			return
 		default:
 			if pause, err = await(ctx, w.ready, pause); err != nil {
 				return
