@@ -102,6 +102,9 @@ func openBackend(ctx context.Context, s config.Settings, log *slog.Logger, missi
 		Store: b.store, Blob: b.blob, Scratch: b.scratch(), Version: buildInfo().Version, Logger: log,
 		Limits: export.Limits{Channels: s.MaxChannels, Users: s.MaxUsers, UserMessages: s.MaxUserMessages},
 	}
+	if o, ok := s.S3(); ok {
+		b.exports.NoSpans = o.NoSpans
+	}
 	if embedded, ok := b.store.(*sqlite.Store); ok { // on PostgreSQL others write elsewhere
 		b.exports.Writers = embedded.Writers
 	}
@@ -173,11 +176,16 @@ func (b *backend) Close() error {
 
 // worker is a worker on the backend, as busy as the settings say.
 func (b *backend) worker() (*worker.Worker, error) {
-	return worker.New(worker.Options{
+	w, err := worker.New(worker.Options{
 		Store: b.store, Blob: b.blob, Handlers: b.handlers(), Data: b.settings.Data, Scratch: b.scratch(),
 		Concurrency: b.settings.Workers, Retention: b.settings.Retention, Logger: b.log,
-		UploadGrace: max(b.settings.URLTTL, 24*time.Hour),
+		UploadGrace: max(b.settings.URLTTL, 24*time.Hour), Idle: b.exports.Help,
 	})
+	if err != nil {
+		return nil, err
+	}
+	b.exports.Owner = w.Owner()
+	return w, nil
 }
 
 func (b *backend) handlers() map[string]task.Handler {

@@ -112,6 +112,14 @@ func (w *Worker) Run(ctx context.Context) {
 	purging.Wait()
 }
 
+// Owner names this worker in leases; "" is a random name.
+func (w *Worker) Owner() string {
+	if w.instances == nil {
+		return ""
+	}
+	return w.instances.Owner()
+}
+
 // Wake tells the worker that a task was enqueued.
 func (w *Worker) Wake() { w.runner.Wake() }
 

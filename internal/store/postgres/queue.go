@@ -234,11 +234,12 @@ func (s *Store) Finish(ctx context.Context, id string, epoch int64, o store.Outc
 	return nil
 }
 
-// Owners lists the owners of running tasks.
+// Owners lists the owners of running tasks, and of spans.
 func (s *Store) Owners(ctx context.Context) ([]string, error) {
 	var owners []string
 	err := s.read(ctx, func(c *thin.Conn) error {
-		return c.Query(`SELECT DISTINCT owner FROM tasks WHERE status = 'running' ORDER BY owner`, nil, func(r *thin.Row) error {
+		return c.Query(`SELECT owner FROM tasks WHERE status = 'running'
+			UNION SELECT owner FROM spans WHERE NOT done AND owner != '' ORDER BY owner`, nil, func(r *thin.Row) error {
 			owners = append(owners, r.Text(0))
 			return nil
 		})
@@ -254,6 +255,11 @@ func (s *Store) ExpireOwner(ctx context.Context, owner string) error {
 	err := s.surely(ctx, func(c *thin.Conn) error {
 		_, err := c.Exec(`WITH `+withClock+` UPDATE tasks SET due_at = `+atNow+`
 			WHERE due_at > `+atNow+` AND status = 'running' AND owner = $2`, s.fixed(), owner)
+		if err != nil {
+			return err
+		}
+		_, err = c.Exec(`WITH `+withClock+` UPDATE spans SET due_at = `+atNow+`
+			WHERE due_at > `+atNow+` AND NOT done AND owner = $2`, s.fixed(), owner)
 		return err
 	}, nil)
 	if err != nil {
