@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"hansard/internal/blob"
-	"hansard/internal/export/format"
 	"hansard/internal/store"
 )
 
@@ -266,7 +265,13 @@ func (l *lead) publish(ctx context.Context, key, upload string, snap store.Snaps
 	}
 	l.show(m.Counts.Messages)
 	j.attempt.Progress(m.Counts.Messages, m.Counts.Messages)
-	return j.finish(ctx, j.attempt, j.app, key, &spreadFile{l, func() error { return l.parts.Complete(ctx, key, upload, l.list) }}, Packing{}, &m)
+	return j.finish(ctx, j.attempt, j.app, key, &spreadFile{l, func() error {
+		err := l.parts.Complete(ctx, key, upload, l.list)
+		if err != nil {
+			l.whole() // the store may not take parts of several sizes
+		}
+		return err
+	}}, Packing{}, &m)
 }
 
 // reactions adds the reactions that were put aside. A part is uploaded while
@@ -346,5 +351,3 @@ func (f *spreadFile) finish() (size int64, sum string, err error) {
 }
 
 func (f *spreadFile) commit() error { return f.complete() }
-
-var _ format.Out = (*spanWorker)(nil)

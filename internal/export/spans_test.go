@@ -89,12 +89,12 @@ func (m *team) process() *export.Service {
 	}
 }
 
-// fat fills a channel with n messages of some 600 KB, so that ten make a part.
+// fat fills a channel with n messages of some 540 KB, so that ten make a part.
 // Every third has reactions.
 func (m *team) fat(id string, n int) {
 	m.Helper()
 	m.channel(id, 0)
-	text := strings.Repeat("<long> ", 50_000)
+	text := strings.Repeat("<long> ", 31_500)
 	for from := 0; from < n; from += 10 {
 		m.update(func(tx store.Tx) error {
 			var ms []chat.Message
@@ -312,7 +312,7 @@ func (s *frozenStore) FinishSpan(ctx context.Context, p *store.Span, result, sta
 func TestSpanOfTheFrozen(t *testing.T) {
 	t.Parallel()
 	m := newTeam(t)
-	m.fat("c", 60)
+	m.fat("c", 55)
 	_, want := m.whole(allOfC)
 	claimed := m.claim(allOfC)
 	slow := m.process()
@@ -351,7 +351,7 @@ func TestSpanOfTheFrozen(t *testing.T) {
 func TestSpansCanceled(t *testing.T) {
 	t.Parallel()
 	m := newTeam(t)
-	m.fat("c", 60)
+	m.fat("c", 55)
 	claimed := m.claim(allOfC)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	m.service.SpanDone = func(bool) { cancel(task.ErrCanceled) }
@@ -369,7 +369,7 @@ func TestSpansCanceled(t *testing.T) {
 func TestSpansOfTheBusy(t *testing.T) {
 	t.Parallel()
 	m := newTeam(t)
-	m.fat("c", 60)
+	m.fat("c", 55)
 	_, want := m.whole(allOfC)
 	claimed := m.claim(allOfC)
 	called, down := m.process(), m.process()
@@ -450,4 +450,68 @@ type noSpans struct {
 func (s *noSpans) AddSpans(context.Context, store.SpansOf, int, [][]byte) error {
 	s.t.Error("spans are added")
 	return nil
+}
+
+// An attempt that failed is of no use to the next one, and in nobody's way.
+func TestSpansOfTwoAttempts(t *testing.T) {
+	t.Parallel()
+	m := newTeam(t)
+	m.fat("c", 55)
+	_, want := m.whole(allOfC)
+	first := m.claim(allOfC)
+	ctx, fail := context.WithCancelCause(t.Context())
+	m.service.SpanDone = func(bool) { fail(task.ErrUnreachable) }
+	if _, err := m.service.RunChannels(ctx, &task.Attempt{Task: *first}); !errors.Is(err, task.ErrUnreachable) {
+		t.Errorf("error %v", err)
+	}
+	m.service.SpanDone = nil
+	// Its units were not dropped, if it was killed.
+	of := store.SpansOf{App: first.App, Task: first.ID, Epoch: first.Epoch}
+	if err := m.store.(store.Spans).AddSpans(t.Context(), of, 0, [][]byte{[]byte(`{}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.store.ExpireOwner(t.Context(), "lead"); err != nil {
+		t.Fatal(err)
+	}
+	second, err := m.store.Claim(t.Context(), "lead", time.Minute, first.ID)
+	if err != nil || second == nil || second.Epoch != first.Epoch+1 {
+		t.Fatal(second, err)
+	}
+	result, err := m.several(second, m.process())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, got := m.result(result); !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, want %d", len(got), len(want))
+	}
+	m.expectNothing(first)
+	m.expectNothing(second)
+}
+
+// pickyFiles is a store that takes only parts of one size.
+type pickyFiles struct{ *s3.Store }
+
+func (pickyFiles) Complete(context.Context, string, string, []blob.Part) error {
+	return errors.New("InvalidPart")
+}
+
+// A store that refuses the parts gets the file whole, from the next attempt on.
+func TestSpansRefused(t *testing.T) {
+	t.Parallel()
+	m := newTeam(t)
+	m.fat("c", 45)
+	claimed := m.claim(allOfC)
+	m.service.Blob = pickyFiles{m.blob.(*s3.Store)}
+	a := &task.Attempt{Task: *claimed}
+	if _, err := m.service.RunChannels(t.Context(), a); err == nil {
+		t.Error("a file was made of parts that were refused")
+	}
+	m.expectNothing(claimed)
+	claimed.Checkpoint = a.Current().Checkpoint
+	claimed.Epoch++
+	result, err := m.service.RunChannels(t.Context(), &task.Attempt{Task: *claimed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.result(result)
 }

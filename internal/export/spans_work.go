@@ -73,6 +73,8 @@ type spanWorker struct {
 	worked bool
 }
 
+var _ format.Out = (*spanWorker)(nil)
+
 // work is one span that is being worked on.
 type work struct {
 	span    store.Span
@@ -248,6 +250,7 @@ func (w *spanWorker) take(ctx context.Context, span *store.Span) error {
 		err = w.renderUnit(k)
 	}
 	if err != nil {
+		w.check(k)
 		if errors.Is(context.Cause(k.ctx), store.ErrLeaseLost) {
 			w.drop(k)
 			return nil
@@ -361,8 +364,24 @@ func (k *work) fits() bool {
 	return k.made.Size <= blob.MaxPart && (k.made.Size >= blob.MinPart || k.unit.End)
 }
 
+// check looks, after an error, whether it comes of the span's being gone.
+func (w *spanWorker) check(k *work) {
+	lost, err := w.spans.BeatSpans(k.ctx, []store.Span{k.span}, w.lease)
+	if err == nil && len(lost) > 0 {
+		k.lose(store.ErrLeaseLost)
+	}
+}
+
 // upload puts the bytes of a unit where they belong.
-func (w *spanWorker) upload(k *work) (err error) {
+func (w *spanWorker) upload(k *work) error {
+	err := w.put(k)
+	if err != nil {
+		w.check(k)
+	}
+	return err
+}
+
+func (w *spanWorker) put(k *work) (err error) {
 	u, m := &k.unit, &k.made
 	if k.fits() {
 		m.Part, err = w.parts.PutPart(k.ctx, u.Key, u.Upload, part(k.span.Number, k.span.Try), k.bytes.reader(), m.Size)

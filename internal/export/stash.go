@@ -9,7 +9,7 @@ import (
 
 const (
 	chunkSize = 1 << 20
-	maxChunks = 32 // of all spans that a process works on
+	maxChunks = 24 // of all spans that a process works on
 )
 
 // chunks lends memory, so much and no more.

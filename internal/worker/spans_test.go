@@ -149,7 +149,7 @@ func fatChannel(ctx context.Context, st store.Store, app int64, n int) error {
 		if _, err := tx.PutChannel(&chat.Channel{Type: "messaging", ID: "c", CreatedBy: "alice", CreatedAt: 1e15, UpdatedAt: 1e15}); err != nil {
 			return err
 		}
-		text := strings.Repeat("<long> ", 50_000)
+		text := strings.Repeat("<long> ", 31_500)
 		for i := range n {
 			at := chat.Time(1e15 + i)
 			m := chat.Message{

@@ -193,7 +193,19 @@ func TestSpanLeases(t *testing.T) {
 		again = f.expectClaim(f.of, -1, 0)
 		f.expect("try", again.Try, try)
 	}
+	if owners, err := f.Owners(t.Context()); err != nil || !slices.Equal(owners, []string{"lead", "worker"}) {
+		t.Errorf("owners %v, %v", owners, err)
+	}
+	if err := f.ExpireOwner(t.Context(), "worker"); err != nil {
+		t.Fatal(err)
+	}
+	f.expectClaim(f.of, -1, 1)
 	status, _ := f.status(f.of, 0)
+	f.expect("stuck", status.Stuck, true)
+	if _, err := f.BeatSpans(t.Context(), []store.Span{*again}, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	status, _ = f.status(f.of, 0)
 	f.expect("stuck while it is tried", status.Stuck, false)
 	f.clock.Advance(time.Minute)
 	f.expectClaim(f.of, 1, -1)
