@@ -164,9 +164,9 @@ func (j *job) matches(r store.Reader, row *store.ChannelRow) (bool, error) {
 
 // channel reads a requested channel. One that is gone since the request was
 // taken fails the task.
-func (q *ChannelsRequest) channel(r store.Reader, cid string) (store.ChannelRow, error) {
-	row, err := r.Channel(cid)
-	if errors.Is(err, store.ErrNotFound) || err == nil && row.Channel.DeletedAt != 0 && !q.IncludeSoftDeleted {
+func (r *ChannelsRequest) channel(v store.Reader, cid string) (store.ChannelRow, error) {
+	row, err := v.Channel(cid)
+	if errors.Is(err, store.ErrNotFound) || err == nil && row.Channel.DeletedAt != 0 && !r.IncludeSoftDeleted {
 		return row, task.Failf("NotFound", "The channel %s was deleted before it could be exported.", cid)
 	}
 	return row, err
@@ -202,8 +202,8 @@ func (j *job) begin() error {
 }
 
 // pieces is the format of the request, of those that have versions.
-func (q *ChannelsRequest) pieces() format.Pieces {
-	if q.Version == V1 {
+func (r *ChannelsRequest) pieces() format.Pieces {
+	if r.Version == V1 {
 		return &format.V1{}
 	}
 	return format.V2{}
@@ -348,21 +348,21 @@ func (j *job) source(ctx context.Context, snap store.Snapshot, r *render.Rendere
 	return j.request.source(snap, r, spec, &j.counts, j.progress(ctx))
 }
 
-func (q *ChannelsRequest) source(snap store.Snapshot, r *render.Renderer, spec ChannelSpec, counts *format.Counts, progress func() error) (*format.Source, error) {
-	row, err := q.channel(snap, spec.CID)
+func (r *ChannelsRequest) source(snap store.Snapshot, rr *render.Renderer, spec ChannelSpec, counts *format.Counts, progress func() error) (*format.Source, error) {
+	row, err := r.channel(snap, spec.CID)
 	if err != nil {
 		return nil, err
 	}
 	return &format.Source{
-		Reader: snap, Render: r, Row: row, Counts: counts, Progress: progress, Until: spec.Until,
-		Since: since(spec, &row.Channel, q.IncludeTruncated), Hide: since(ChannelSpec{}, &row.Channel, q.IncludeTruncated),
+		Reader: snap, Render: rr, Row: row, Counts: counts, Progress: progress, Until: spec.Until,
+		Since: since(spec, &row.Channel, r.IncludeTruncated), Hide: since(ChannelSpec{}, &row.Channel, r.IncludeTruncated),
 	}, nil
 }
 
-func (q *ChannelsRequest) renderer(snap store.Snapshot) *render.Renderer {
-	r := render.NewBulk(snap)
-	r.Clear = q.ClearDeletedText
-	return r
+func (r *ChannelsRequest) renderer(snap store.Snapshot) *render.Renderer {
+	rr := render.NewBulk(snap)
+	rr.Clear = r.ClearDeletedText
+	return rr
 }
 
 // together exports all entries of the request from one snapshot, step by step,

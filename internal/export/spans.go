@@ -77,11 +77,12 @@ type cutter struct {
 // units have at least as many messages as a span should, unless there are fewer
 // in all.
 func (c *cutter) next() (pieces []piece, last bool, err error) {
-	full := true
 	if c.held == nil {
-		if c.held, full, err = c.cut(); err != nil || !full {
-			return c.held, true, err
+		first, full, err := c.cut()
+		if err != nil || !full {
+			return first, true, err
 		}
+		c.held = first
 	}
 	following, full, err := c.cut()
 	if err != nil {

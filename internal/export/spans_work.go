@@ -441,7 +441,7 @@ func (w *spanWorker) follow(ctx, beyond context.Context) {
 // abandon drops a unit that was lost, once its upload no longer needs it.
 func (w *spanWorker) abandon(k *work) {
 	k.lose(store.ErrLeaseLost)
-	<-k.uploads
+	_ = <-k.uploads // it does not matter any more
 	w.drop(k)
 }
 

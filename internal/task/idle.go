@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"log/slog"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -51,7 +50,7 @@ func (i *idlers) join(ctx context.Context, free int) {
 func (i *idlers) work(ctx context.Context, one *idler) (worked bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			i.runner.Logger.Error("panic in an idle slot", "error", panicked(p), slog.String("stack", string(debug.Stack())))
+			i.runner.Logger.Error("panic in an idle slot", "error", panicked(p), "stack", string(debug.Stack()))
 		}
 	}()
 	return i.runner.Idle(ctx, one.enough.Load)
