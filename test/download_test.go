@@ -16,6 +16,7 @@ import (
 // and serves it in any way that HTTP knows.
 func TestDownload(t *testing.T) {
 	t.Parallel()
+	harness.Embedded(t)
 	s := harness.Start(t, t.TempDir())
 	s.Import(sample.File())
 	task := s.Completed(s.ExportChannels(harness.Request{"channels": specs(general), "version": "v2"}))

@@ -64,6 +64,7 @@ func (s *secrets) word(what string) string {
 // it in the store.
 func TestLiveHardDeleted(t *testing.T) {
 	t.Parallel()
+	harness.Embedded(t)
 	bothTongues(t, func(t *testing.T, s *harness.Server, c *tongue) {
 		c.users("ann", "bob")
 		cid := c.room("kept", "ann", "bob")
@@ -189,6 +190,7 @@ func TestLiveHardDeleted(t *testing.T) {
 // too.
 func TestLiveHardDeletedAmongMany(t *testing.T) {
 	t.Parallel()
+	harness.Embedded(t)
 	s := harness.Start(t, t.TempDir())
 	c := &tongue{t, s.Client, false}
 	c.users("ann")

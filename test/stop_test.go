@@ -1,7 +1,6 @@
 package test_test
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -47,7 +46,7 @@ func TestTerminated(t *testing.T) {
 	id := s.ExportChannels(long(chat.Messages))
 	running(t, s, id)
 	s.Stop() // checks exit code and time
-	if left := harness.Files(t, filepath.Join(s.Data, "files", ".tmp")); len(left) > 0 {
+	if left := harness.Unfinished(t, s.Data); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 
@@ -91,7 +90,7 @@ func TestCanceled(t *testing.T) {
 	canceled(wait, 500*time.Millisecond)
 	canceled(run, 2*time.Second)
 	harness.Until(t, 2*time.Second, "rid of what was written", func() bool {
-		return len(harness.Files(t, filepath.Join(s.Data, "files", ".tmp"))) == 0
+		return len(harness.Unfinished(t, s.Data)) == 0
 	})
 	s.Must("POST", "/tasks/"+over.ID+"/cancel", nil, nil)
 	if again := s.Task(over.ID); again.Status != "completed" {
@@ -127,7 +126,7 @@ func TestRetention(t *testing.T) {
 		t.Errorf("the task was gone %s before its retention", early)
 	}
 	harness.Until(t, 5*time.Second, "purged", func() bool {
-		return len(harness.Files(t, filepath.Join(s.Data, "files"))) == 0
+		return len(harness.StoredFiles(t, s.Data)) == 0
 	})
 	if resp, err := harness.Fetch("GET", task.Result.URL, nil); err != nil || resp.Status < 400 {
 		t.Errorf("the URL of a purged file: %+v, %v", resp, err)

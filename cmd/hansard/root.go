@@ -118,6 +118,7 @@ func (m *Main) root() *cobra.Command {
 		m.tokenCommand(),
 		m.verifyCommand(),
 		m.migrateCommand(),
+		m.healthCommand(),
 		m.versionCommand(),
 	)
 	return root

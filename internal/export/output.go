@@ -13,18 +13,17 @@ import (
 	"hansard/internal/blob"
 
 	"filippo.io/age"
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
 // output is the finished file on its way to the blob store: what is written to
 // it is compressed, encrypted, hashed, counted and stored, the last three on a
 // goroutine of their own.
 type output struct {
-	io.Writer // the top of the stack
-	layers    []io.Closer
-	tail      *tail
-	blob      blob.Writer
+	io.Writer  // the top of the stack
+	layers     []io.Closer
+	compressor *compressor // nil without
+	tail       *tail
+	blob       blob.Writer
 }
 
 // newOutput starts the file under key.
@@ -58,19 +57,12 @@ func (o *output) pack(p Packing) error {
 		o.layers = append(o.layers, flusher{buffered}, sealed)
 		o.Writer = sealed
 	}
-	switch p.Compression {
-	case Gzip:
-		z, err := gzip.NewWriterLevel(o.Writer, gzip.DefaultCompression)
+	if p.Compression != "" {
+		z, err := newCompressor(o.Writer, p.Compression)
 		if err != nil {
 			return err
 		}
-		o.layers = append(o.layers, z)
-		o.Writer = z
-	case Zstd:
-		z, err := zstd.NewWriter(o.Writer, zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(1<<20))
-		if err != nil {
-			return err
-		}
+		o.compressor = z
 		o.layers = append(o.layers, z)
 		o.Writer = z
 	}
@@ -97,6 +89,9 @@ func (o *output) commit() error { return o.blob.Commit() }
 
 // abort leaves nothing behind. After commit it does nothing.
 func (o *output) abort() {
+	if o.compressor != nil {
+		o.compressor.stop() // it writes to what is beneath
+	}
 	o.tail.stop()
 	_ = o.blob.Abort() // what it could not remove, the sweep will
 }

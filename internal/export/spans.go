@@ -34,12 +34,12 @@ type unit struct {
 	Scratch  string          `json:"scratch"` // begins the keys of files for reactions
 	Snapshot string          `json:"snapshot"`
 	Request  ChannelsRequest `json:"request"` // with the channels only where the unit begins the file
-	Pieces   []piece         `json:"pieces"`
+	Pieces   []stretch       `json:"pieces"`
 	End      bool            `json:"end,omitempty"` // of the file, reactions aside
 }
 
-// piece is a stretch of the messages of one entry of the request.
-type piece struct {
+// stretch is some of the messages, one after the other, of one entry of the request.
+type stretch struct {
 	Entry   int              `json:"entry"`
 	Channel ChannelSpec      `json:"channel"`
 	After   store.MessageKey `json:"after,omitzero"`
@@ -70,13 +70,13 @@ type cutter struct {
 
 	entry int
 	after store.MessageKey
-	held  []piece // cut, but it may have to take the rest
+	held  []stretch // cut, but it may have to take the rest
 }
 
 // next gives the pieces of the next unit; last says that there are no more. All
 // units have at least as many messages as a span should, unless there are fewer
 // in all.
-func (c *cutter) next() (pieces []piece, last bool, err error) {
+func (c *cutter) next() (pieces []stretch, last bool, err error) {
 	if c.held == nil {
 		first, full, err := c.cut()
 		if err != nil || !full {
@@ -97,7 +97,7 @@ func (c *cutter) next() (pieces []piece, last bool, err error) {
 
 // cut gives pieces with as many messages as a span should have, or all that are
 // left.
-func (c *cutter) cut() (pieces []piece, full bool, err error) {
+func (c *cutter) cut() (pieces []stretch, full bool, err error) {
 	for need := c.span; need > 0; {
 		if c.entry == len(c.specs) {
 			return pieces, false, nil
@@ -108,7 +108,7 @@ func (c *cutter) cut() (pieces []piece, full bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
-		p := piece{Entry: c.entry, Channel: c.specs[c.entry], After: c.after, Before: next}
+		p := stretch{Entry: c.entry, Channel: c.specs[c.entry], After: c.after, Before: next}
 		pieces = append(pieces, p)
 		need -= n
 		if next.ID != "" {

@@ -342,7 +342,7 @@ func sink(to io.Writer) func([]byte) error {
 	}
 }
 
-func (w *spanWorker) renderPiece(k *work, f format.Pieces, p *piece, each func() error) error {
+func (w *spanWorker) renderPiece(k *work, f format.Pieces, p *stretch, each func() error) error {
 	src, err := k.unit.Request.source(w.snap, w.render, p.Channel, &k.made.Counts, each)
 	if err != nil {
 		return err

@@ -110,6 +110,10 @@ type Reader interface {
 
 	// Message returns the message with that id, or ErrNotFound.
 	Message(id string) (MessageRow, error)
+	// MessageInto is Message for those who ask often: it reads into row, whose
+	// bytes it appends to buf, and returns buf. found is false where Message
+	// answers ErrNotFound.
+	MessageInto(row *MessageRow, buf, id []byte) (grown []byte, found bool, err error)
 	// Messages calls fn with the messages of a channel by created_at, id.
 	Messages(r MessageRange, fn func(*MessageRow) error) error
 	// Replies calls fn with the replies to a message, deleted ones too, by

@@ -34,7 +34,7 @@ func Exec(t testing.TB, args ...string) *Process {
 	p := &Process{t: t, err: &log{}, done: make(chan struct{})}
 	p.cmd = exec.Command(binary, args...)
 	p.cmd.Dir = t.TempDir()
-	p.cmd.Env = environment()
+	p.cmd.Env = append(environment(), store(t, args)...)
 	p.cmd.Stderr = p.err
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
