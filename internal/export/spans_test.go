@@ -515,3 +515,56 @@ func TestSpansRefused(t *testing.T) {
 	}
 	m.result(result)
 }
+
+// lossyStore says once of each span that it was lost.
+type lossyStore struct {
+	*postgres.Store
+	mu   sync.Mutex
+	lost map[int]bool
+}
+
+func (s *lossyStore) BeatSpans(ctx context.Context, spans []store.Span, lease time.Duration) ([]int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range spans {
+		if n := spans[i].Number; !s.lost[n] {
+			s.lost[n] = true
+			return []int{i}, nil
+		}
+	}
+	return s.Store.BeatSpans(ctx, spans, lease)
+}
+
+// Who learns that a span is lost drops it at once, and it is done again.
+func TestSpansLost(t *testing.T) {
+	t.Parallel()
+	m := newTeam(t)
+	m.fat("c", 45)
+	_, want := m.whole(allOfC)
+	claimed := m.claim(allOfC)
+	m.service.Store = &lossyStore{Store: m.store.(*postgres.Store), lost: map[int]bool{}}
+	m.service.SpanLease = 500 * time.Millisecond
+	// The first span is with somebody who dies: the lead holds others meanwhile,
+	// until it is told that they are lost.
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		m.grab(claimed, 2*time.Second)
+	}()
+	var done, again atomic.Int64
+	m.service.SpanDone = func(taken bool) {
+		done.Add(1)
+		if taken {
+			again.Add(1)
+		}
+	}
+	result, err := m.several(claimed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, got := m.result(result); !bytes.Equal(got, want) || done.Load() != 4 || again.Load() == 0 {
+		t.Errorf("%d bytes, want %d; %d spans, %d of them again", len(got), len(want), done.Load(), again.Load())
+	}
+	<-ended
+	m.expectNothing(claimed)
+}
