@@ -441,7 +441,9 @@ func (w *spanWorker) follow(ctx, beyond context.Context) {
 // abandon drops a unit that was lost, once its upload no longer needs it.
 func (w *spanWorker) abandon(k *work) {
 	k.lose(store.ErrLeaseLost)
-	_ = <-k.uploads // it does not matter any more
+	if err := <-k.uploads; err != nil {
+		w.Logger.Debug("the upload of a span that was lost ended", "task", w.of.Task, "span", k.span.Number, "error", err)
+	}
 	w.drop(k)
 }
 

@@ -48,7 +48,7 @@ func TestStash(t *testing.T) {
 				t.Errorf("stash %d: %d bytes at %d: %v", i, len(got), off, err)
 			}
 		}
-		if n, err := stash.ReadAt(make([]byte, 2), size); n != 0 || err != io.EOF { //nolint:errorlint // as it is
+		if n, err := stash.ReadAt(make([]byte, 2), size); n != 0 || err != io.EOF {
 			t.Errorf("beyond the end there are %d bytes, %v", n, err)
 		}
 	}
