@@ -131,23 +131,16 @@ func checkPod(t *testing.T, where string, runs bool, spec any, env []string) {
 	if !runs {
 		return
 	}
-	if at(c, "ports") != nil {
-		checkProbes(t, where, c)
-	}
-	grace, _ := at(spec, "terminationGracePeriodSeconds").(int)
-	before, _ := at(c, "lifecycle", "preStop", "sleep", "seconds").(int)
-	if grace < before+15 { // it ends within ten seconds
-		t.Errorf("%s: %d s are too short for %d s and the end of the process", where, grace, before)
-	}
-}
-
-func checkProbes(t *testing.T, where string, c any) {
-	t.Helper()
 	for _, probe := range []string{"startupProbe", "livenessProbe", "readinessProbe"} {
 		path := at(c, probe, "httpGet", "path")
 		if want := map[bool]string{true: "/readyz", false: "/healthz"}[probe == "readinessProbe"]; path != want {
 			t.Errorf("%s: %s asks %v", where, probe, path)
 		}
+	}
+	grace, _ := at(spec, "terminationGracePeriodSeconds").(int)
+	before, _ := at(c, "lifecycle", "preStop", "sleep", "seconds").(int)
+	if grace < before+15 { // it ends within ten seconds
+		t.Errorf("%s: %d s are too short for %d s and the end of the process", where, grace, before)
 	}
 }
 

@@ -73,6 +73,15 @@ type flusher struct{ *bufio.Writer }
 
 func (f flusher) Close() error { return f.Flush() }
 
+// swap is Write for a buffer that is given away: it returns another one.
+func (o *output) swap(b []byte) (next []byte, err error) {
+	if o.Writer == io.Writer(o.tail) {
+		return o.tail.swap(b)
+	}
+	_, err = o.Write(b)
+	return b, err
+}
+
 // finish ends the stream; the file is complete but not visible yet.
 func (o *output) finish() (size int64, sum string, err error) {
 	for _, v := range slices.Backward(o.layers) {
@@ -117,7 +126,7 @@ type tail struct {
 func newTail(w io.Writer) *tail {
 	t := &tail{w: w, hash: sha256.New(), full: make(chan []byte, inFlight), free: make(chan []byte, inFlight), done: make(chan struct{}), fail: make(chan error, 1), open: true}
 	for range inFlight {
-		t.free <- nil
+		t.free <- make([]byte, 0, bufferSize+bufferSize/8) // a line goes beyond the end
 	}
 	go t.run()
 	return t
@@ -143,11 +152,8 @@ func (t *tail) run() {
 func (t *tail) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
-		select {
-		case err := <-t.fail:
-			t.fail <- err // for every call from here on
+		if err := t.failure(); err != nil {
 			return 0, err
-		default:
 		}
 		piece := p[:min(len(p), bufferSize)]
 		b := <-t.free
@@ -155,6 +161,27 @@ func (t *tail) Write(p []byte) (int, error) {
 		p = p[len(piece):]
 	}
 	return n, nil
+}
+
+// swap hands b on, and gives a buffer for it.
+func (t *tail) swap(b []byte) ([]byte, error) {
+	if err := t.failure(); err != nil {
+		return b, err
+	}
+	next := <-t.free
+	t.full <- b
+	return next, nil
+}
+
+// failure is the error of an earlier write, if there was one.
+func (t *tail) failure() error {
+	select {
+	case err := <-t.fail:
+		t.fail <- err // for every call from here on
+		return err
+	default:
+		return nil
+	}
 }
 
 func (t *tail) stop() {

@@ -56,7 +56,7 @@ type Service struct {
 	// Owner names this process in the leases of spans; "" is a random name.
 	Owner string
 	// SpanDone, if set, is called after each span that this process has done;
-	// takenOver says that somebody else had begun it.
+	// takenOver says that somebody else was lost over it.
 	SpanDone func(takenOver bool)
 
 	pacer  pacer

@@ -97,7 +97,7 @@ func (s *Service) newSpanWorker(sharer store.Sharer, parts blob.Multipart, of st
 
 // spanning gives what it takes to divide exports, if it is all there.
 func (s *Service) spanning() (store.Sharer, blob.Multipart, bool) {
-	sharer, ok := s.Store.(store.Sharer)
+	sharer, ok := store.As[store.Sharer](s.Store)
 	parts, also := s.Blob.(blob.Multipart)
 	return sharer, parts, ok && also && !s.NoSpans && sharer.Shares()
 }
@@ -423,7 +423,7 @@ func (w *spanWorker) follow(ctx, beyond context.Context) {
 			w.drop(k)
 			pause = minLook
 			if w.SpanDone != nil {
-				w.SpanDone(k.span.Claim > 1)
+				w.SpanDone(k.span.Try > 1)
 			}
 		case errors.Is(err, store.ErrLeaseLost), errors.Is(context.Cause(k.ctx), store.ErrLeaseLost):
 			w.abandon(k)

@@ -51,11 +51,22 @@ type Runner struct {
 	// else to do. It returns when there is nothing more, when ctx ends, or soon
 	// after enough reports that the slot is wanted for a task, and says whether
 	// it has done anything.
-	Idle   func(ctx context.Context, enough func() bool) (worked bool)
-	Logger *slog.Logger // slog.Default() by default
+	Idle     func(ctx context.Context, enough func() bool) (worked bool)
+	Observer Observer     // nil = nobody
+	Logger   *slog.Logger // slog.Default() by default
 
 	once  sync.Once
 	wakes chan struct{}
+}
+
+// Observer is told what becomes of attempts, for metrics. Each that was started
+// either ended or is lost. The methods must not block.
+type Observer interface {
+	Started(t *store.Task)
+	// Ended: the store has how the attempt ended.
+	Ended(t *store.Task, o store.Outcome, took time.Duration)
+	// Lost: another worker may have claimed the task, or will.
+	Lost(t *store.Task)
 }
 
 func (r *Runner) lease() time.Duration { return cmp.Or(r.Lease, 15*time.Second) }

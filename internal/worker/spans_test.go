@@ -16,6 +16,7 @@ import (
 	"hansard/internal/blob/s3"
 	"hansard/internal/chat"
 	"hansard/internal/export"
+	"hansard/internal/metrics"
 	"hansard/internal/pgtest"
 	"hansard/internal/s3test"
 	"hansard/internal/store"
@@ -47,11 +48,12 @@ func TestWorkersShareAnExport(t *testing.T) {
 			}
 		})
 		files = openS3(t, bucket)
+		watch := metrics.New(metrics.Build{})
 		p := &process{exports: &export.Service{
-			Store: st, Blob: files, Scratch: t.TempDir(), Logger: slog.New(slog.DiscardHandler), SpanMessages: 10,
+			Store: watch.Store(st), Blob: watch.Blob(files), Scratch: t.TempDir(), Logger: slog.New(slog.DiscardHandler), SpanMessages: 10,
 		}}
 		p.worker, err = worker.New(worker.Options{
-			Store: st, Blob: files, Handlers: map[string]task.Handler{task.ExportChannels: p.exports.RunChannels},
+			Store: p.exports.Store, Blob: p.exports.Blob, Handlers: map[string]task.Handler{task.ExportChannels: p.exports.RunChannels},
 			Idle: p.exports.Help, Logger: p.exports.Logger,
 			Adjust: func(r *task.Runner) { r.Poll, r.Beat = 5*time.Millisecond, 10*time.Millisecond },
 		})

@@ -44,8 +44,9 @@ type Options struct {
 	PurgeEvery time.Duration
 
 	// Idle is called in slots that find no task, see task.Runner.
-	Idle   func(ctx context.Context, enough func() bool) (worked bool)
-	Logger *slog.Logger // slog.Default() by default
+	Idle     func(ctx context.Context, enough func() bool) (worked bool)
+	Observer task.Observer // is told of attempts; nil = nobody
+	Logger   *slog.Logger  // slog.Default() by default
 	// Adjust may change the runner before it is used, for settings that only
 	// tests need.
 	Adjust func(*task.Runner)
@@ -95,6 +96,7 @@ func New(opts Options) (*Worker, error) {
 		Concurrency: opts.Concurrency,
 		Finished:    w.finished,
 		Idle:        opts.Idle,
+		Observer:    opts.Observer,
 		Logger:      opts.Logger,
 	}
 	if opts.Adjust != nil {
