@@ -195,6 +195,10 @@ func (j *job) begin() error {
 	if direct == nil && j.resume() {
 		return nil
 	}
+	// What earlier attempts have spooled is of no use, and takes up room.
+	if err := os.RemoveAll(j.secs.dir); err != nil {
+		return fmt.Errorf("remove what was spooled: %w", err)
+	}
 	return j.format.Begin(j.secs)
 }
 

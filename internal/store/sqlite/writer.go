@@ -116,7 +116,9 @@ func (s *Store) commit(c *lite.Conn, group []*write) {
 	if err == nil {
 		s.bulk = false
 		for _, w := range group {
-			w.err = s.savepoint(c, w)
+			if w.err = s.savepoint(c, w); lite.IsFull(w.err) {
+				w.err = fmt.Errorf("%w: %w", store.ErrFull, w.err)
+			}
 		}
 		if err = errors.Join(s.log.choose(c, s.bulk), c.Exec(`COMMIT`)); err != nil && c.InTransaction() {
 			if rerr := c.Exec(`ROLLBACK`); rerr != nil {
@@ -131,7 +133,7 @@ func (s *Store) commit(c *lite.Conn, group []*write) {
 	case lite.IsBusy(err):
 		err = fmt.Errorf("another process holds the database for too long: %w", err)
 	case lite.IsFull(err):
-		err = fmt.Errorf("the disk is full: %w", err)
+		err = fmt.Errorf("%w: %w", store.ErrFull, err)
 	}
 	for _, w := range group {
 		if w.err == nil {
