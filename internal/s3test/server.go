@@ -54,6 +54,17 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
+// Launch starts a server outside of tests. It is taken away by End, or with the
+// process.
+func Launch() (*Server, error) { return newServer() }
+
+// End takes away a server that Launch has started.
+func (s *Server) End() error { return s.remove() }
+
+// Dir is the folder where a server of this process keeps its objects: each is
+// the file of its bucket and key.
+func (s *Server) Dir() string { return s.data() }
+
 // rootKeys are the credentials of all servers of this process, so that what
 // the tests start can have them in its environment.
 var rootKeys = sync.OnceValues(func() (access, secret string) {
