@@ -244,7 +244,10 @@ func (b *bench) with(ctx context.Context, fn func(*server, *client.Client) error
 	if err != nil {
 		return err
 	}
-	return fn(s, c)
+	if err := fn(s, c); err != nil {
+		return fmt.Errorf("%w\n%s", err, s.stderr) // it may have logged why
+	}
+	return nil
 }
 
 // serve starts a server on the chat.

@@ -61,11 +61,24 @@ const longest = 30 * time.Minute
 // export measures one export in a server process of its own.
 func (b *bench) export(ctx context.Context, e exportKind) error {
 	return b.with(ctx, func(s *server, c *client.Client) error {
-		t, took, used, theirs, err := b.exported(ctx, e, c, s)
+		before, _ := s.usage()
+		theirs := b.pg.cpu()
+		over := make(chan struct{})
+		first := b.firstByte(over)
+		began := time.Now()
+		t, err := finishedExport(ctx, e, c)
+		took := time.Since(began)
+		close(over)
+		at := <-first
 		if err != nil {
 			return err
 		}
-		b.record(e.name, took, t.Result.Counts["messages"], t.Result.Size, used, theirs)
+		used, _ := s.usage()
+		used.cpu -= before.cpu
+		b.record(e.name, took, t.Result.Counts["messages"], t.Result.Size, used, b.pg.cpu()-theirs)
+		if e.name == exportV2 && !at.IsZero() && b.only.MatchString(e.name) {
+			b.results.add(e.name, firstByteOnDisk, ms(at.Sub(began)))
+		}
 		path := b.file(t.Result)
 		if path == "" {
 			return nil
@@ -81,32 +94,20 @@ func (b *bench) export(ctx context.Context, e exportKind) error {
 	})
 }
 
-// exported runs one export to its end.
-func (b *bench) exported(ctx context.Context, e exportKind, c *client.Client, s *server) (t *client.Task, took time.Duration, used usage, theirs time.Duration, err error) {
-	before, _ := s.usage()
-	theirs = b.pg.cpu()
-	over := make(chan struct{})
-	first := b.firstByte(over)
-	began := time.Now()
+// finishedExport runs one export to its end.
+func finishedExport(ctx context.Context, e exportKind, c *client.Client) (*client.Task, error) {
 	id, err := e.request(ctx, c)
-	if err == nil {
-		t, err = until(ctx, c, id, client.Status.Final)
-	}
-	took = time.Since(began)
-	close(over)
-	at := <-first
 	if err != nil {
-		return nil, 0, usage{}, 0, err
+		return nil, err
+	}
+	t, err := until(ctx, c, id, client.Status.Final)
+	if err != nil {
+		return nil, err
 	}
 	if t.Status != client.Completed || t.Result == nil {
-		return nil, 0, usage{}, 0, fmt.Errorf("the task ended as %s: %w", t.Status, t.Error)
+		return nil, fmt.Errorf("the task ended as %s: %w", t.Status, t.Error)
 	}
-	used, _ = s.usage()
-	used.cpu -= before.cpu
-	if e.name == exportV2 && !at.IsZero() && b.only.MatchString(e.name) {
-		b.results.add(e.name, firstByteOnDisk, ms(at.Sub(began)))
-	}
-	return t, took, used, b.pg.cpu() - theirs, nil
+	return t, nil
 }
 
 // firstByte watches the files that are being written until one has a byte, or

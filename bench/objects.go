@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -73,7 +74,7 @@ func startVersity(ctx context.Context) (*objectStore, error) {
 // of the processors as a server can. It keeps sizes, and small objects.
 type nullStore struct {
 	mu      sync.Mutex
-	uploads map[string]int64 // bytes so far
+	uploads map[string]nullObject
 	objects map[string]nullObject
 	made    int
 }
@@ -82,6 +83,17 @@ type nullObject struct {
 	size int64
 	body []byte // nil if it was swallowed
 	etag string
+	meta http.Header // X-Amz-Meta-…
+}
+
+func metaOf(r *http.Request) http.Header {
+	meta := http.Header{}
+	for name, values := range r.Header {
+		if strings.HasPrefix(name, "X-Amz-Meta-") {
+			meta[name] = values
+		}
+	}
+	return meta
 }
 
 // nullKeeps is the size up to which objects are kept.
@@ -93,7 +105,7 @@ func startNull(ctx context.Context) (*objectStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &nullStore{uploads: map[string]int64{}, objects: map[string]nullObject{}}
+	n := &nullStore{uploads: map[string]nullObject{}, objects: map[string]nullObject{}}
 	s := &http.Server{Handler: n, ReadHeaderTimeout: answerPatience}
 	go func() { _ = s.Serve(ln) }() // until it is closed
 	return &objectStore{
@@ -108,7 +120,7 @@ func (n *nullStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodGet && strings.Trim(key, "/") == "":
 		answerXML(w, `<ListBucketResult><Name>`+bucket+`</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>`)
 	case r.Method == http.MethodPost && q.Has("uploads"):
-		answerXML(w, `<InitiateMultipartUploadResult><Bucket>`+bucket+`</Bucket><Key>`+key[1:]+`</Key><UploadId>`+n.begin()+`</UploadId></InitiateMultipartUploadResult>`)
+		answerXML(w, `<InitiateMultipartUploadResult><Bucket>`+bucket+`</Bucket><Key>`+key[1:]+`</Key><UploadId>`+n.begin(r)+`</UploadId></InitiateMultipartUploadResult>`)
 	case r.Method == http.MethodPut && id != "":
 		size, _, etag := swallow(r, 0)
 		n.part(id, size)
@@ -118,7 +130,7 @@ func (n *nullStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answerXML(w, `<CompleteMultipartUploadResult><Bucket>`+bucket+`</Bucket><Key>`+key[1:]+`</Key><ETag>"whole-1"</ETag></CompleteMultipartUploadResult>`)
 	case r.Method == http.MethodPut:
 		size, body, etag := swallow(r, nullKeeps)
-		n.put(key, nullObject{size, body, etag})
+		n.put(key, nullObject{size, body, etag, metaOf(r)})
 		w.Header().Set("ETag", etag)
 	case r.Method == http.MethodDelete:
 		n.remove(key)
@@ -152,25 +164,27 @@ func swallow(r *http.Request, keep int64) (size int64, body []byte, etag string)
 	return size, body, etag
 }
 
-func (n *nullStore) begin() string {
+func (n *nullStore) begin(r *http.Request) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.made++
 	id := "upload-" + strconv.Itoa(n.made)
-	n.uploads[id] = 0
+	n.uploads[id] = nullObject{etag: `"whole-1"`, meta: metaOf(r)}
 	return id
 }
 
 func (n *nullStore) part(id string, size int64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.uploads[id] += size
+	o := n.uploads[id]
+	o.size += size
+	n.uploads[id] = o
 }
 
 func (n *nullStore) complete(key, id string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.objects[key] = nullObject{size: n.uploads[id], etag: `"whole-1"`}
+	n.objects[key] = n.uploads[id]
 	delete(n.uploads, id)
 }
 
@@ -194,6 +208,7 @@ func (n *nullStore) get(w http.ResponseWriter, key string) {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
+	maps.Copy(w.Header(), o.meta)
 	w.Header().Set("ETag", o.etag)
 	w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
 	w.Header().Set("Content-Length", strconv.FormatInt(o.size, 10))

@@ -42,70 +42,73 @@ func (b *bench) scaling() []measure {
 
 func (b *bench) scaled(ctx context.Context, n int) error {
 	return b.with(ctx, func(_ *server, c *client.Client) (err error) {
-		var used usage
+		var pids []int
 		for i := range n {
-			end, err := b.startWorker(ctx, i)
+			pid, end, err := b.startWorker(ctx, i)
 			if err != nil {
 				return err
 			}
-			defer func() {
-				u, eerr := end()
-				used.cpu += u.cpu
-				err = errors.Join(err, eerr)
-			}()
+			defer func() { err = errors.Join(err, end()) }()
+			pids = append(pids, pid)
 		}
-		theirs := b.pg.cpu()
+		before, theirs := usageOfAll(pids), b.pg.cpu()
 		began := time.Now()
-		id, err := b.exports()[0].request(ctx, c)
-		if err != nil {
-			return err
-		}
-		t, err := until(ctx, c, id, client.Status.Final)
+		t, err := finishedExport(ctx, b.exports()[0], c)
 		if err != nil {
 			return err
 		}
 		took := time.Since(began)
-		if t.Status != client.Completed || t.Result == nil {
-			return fmt.Errorf("the task ended as %s: %w", t.Status, t.Error)
-		}
+		used := usageOfAll(pids)
+		used.cpu -= before.cpu
 		b.record(workersMeasure(n), took, t.Result.Counts["messages"], t.Result.Size, used, b.pg.cpu()-theirs)
 		return b.discard(t.Result)
 	}, "--workers", "0")
 }
 
+// usageOfAll is the processor time of some processes together, and the memory
+// of the largest.
+func usageOfAll(pids []int) (all usage) {
+	for _, pid := range pids {
+		u, _ := usageOf(pid)
+		all.cpu += u.cpu
+		all.peak = max(all.peak, u.peak)
+	}
+	return all
+}
+
 // startWorker starts a worker process within a quota of its own.
-func (b *bench) startWorker(ctx context.Context, i int) (end func() (usage, error), err error) {
+func (b *bench) startWorker(ctx context.Context, i int) (pid int, end func() error, err error) {
 	q, err := newQuota(fmt.Sprint(i), workerShare)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	cmd, stderr := b.hansard.command(ctx, append([]string{"worker", "--workers", "1"}, b.place()...)...)
 	if err := cmd.Start(); err != nil {
-		return nil, errors.Join(err, q.remove())
+		return 0, nil, errors.Join(err, q.remove())
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	end = func() (usage, error) {
+	end = func() error {
 		err := cmd.Process.Signal(os.Interrupt)
 		select {
-		case err = <-ended:
+		case werr := <-ended:
+			err = werr // it may have ended before it was asked to
 		case <-time.After(answerPatience):
 			err = errors.Join(errors.New("hansard worker did not stop"), cmd.Process.Kill(), <-ended)
 		}
 		if err != nil {
 			err = fmt.Errorf("hansard worker: %w\n%s", err, stderr)
 		}
-		return usage{cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, errors.Join(err, q.remove())
+		return errors.Join(err, q.remove())
 	}
 	err = q.take(cmd.Process.Pid)
 	if err == nil {
 		err = working(ctx, stderr)
 	}
 	if err != nil {
-		_, eerr := end()
-		return nil, errors.Join(err, eerr)
+		return 0, nil, errors.Join(err, end())
 	}
-	return end, nil
+	return cmd.Process.Pid, end, nil
 }
 
 // working waits until a worker says that it is.
