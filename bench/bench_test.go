@@ -184,7 +184,7 @@ func TestLiveMessages(t *testing.T) {
 func TestWriting(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	binary, err := buildHansard(t.Context(), dir)
+	binary, err := hansard()
 	if err != nil {
 		t.Fatal(err)
 	}

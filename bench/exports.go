@@ -12,9 +12,9 @@ import (
 
 // exportKind is a way to export that is measured.
 type exportKind struct {
-	name       string
-	compressed bool
-	request    func(context.Context, *client.Client) (task string, err error)
+	name    string
+	local   bool // to the disk, wherever others go
+	request func(context.Context, *client.Client) (task string, err error)
 }
 
 // The exports that others are compared with.
@@ -24,6 +24,7 @@ const (
 	exportZstd  = "export v2 zstd"
 	exportGzip  = "export v2 gzip"
 	exportUsers = "export users"
+	exportLocal = "export v2 to the local disk"
 )
 
 func (b *bench) exports() []exportKind {
@@ -33,11 +34,11 @@ func (b *bench) exports() []exportKind {
 	}
 	channels := func(name string, r client.ChannelsRequest) exportKind {
 		r.Channels = all
-		return exportKind{name, r.Compression != "", func(ctx context.Context, c *client.Client) (string, error) {
+		return exportKind{name, false, func(ctx context.Context, c *client.Client) (string, error) {
 			return c.ExportChannels(ctx, r)
 		}}
 	}
-	return []exportKind{
+	kinds := []exportKind{
 		channels(exportV2, client.ChannelsRequest{Version: "v2"}),
 		channels(exportV1, client.ChannelsRequest{Version: "v1"}),
 		channels(exportZstd, client.ChannelsRequest{Version: "v2", Compression: "zstd"}),
@@ -46,6 +47,12 @@ func (b *bench) exports() []exportKind {
 			return c.ExportUsers(ctx, client.UsersRequest{UserIDs: b.chat.authors})
 		}},
 	}
+	if b.objects != nil {
+		local := channels(exportLocal, client.ChannelsRequest{Version: "v2"})
+		local.local = true
+		kinds = append(kinds, local)
+	}
+	return kinds
 }
 
 // How often a task is looked at: for measuring it, and when it only runs
@@ -60,6 +67,11 @@ const longest = 30 * time.Minute
 
 // export measures one export in a server process of its own.
 func (b *bench) export(ctx context.Context, e exportKind) error {
+	if e.local {
+		elsewhere := b.objects
+		b.objects = nil
+		defer func() { b.objects = elsewhere }()
+	}
 	return b.with(ctx, func(s *server, c *client.Client) error {
 		before, _ := s.usage()
 		theirs := b.pg.cpu()

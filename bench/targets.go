@@ -19,6 +19,7 @@ var comparisons = []struct{ this, with, unit string }{
 	{exportV2, peerCopy, "MB/s"},
 	{exportV1, exportV2, "messages/s"},
 	{exportUsers, exportV2, "messages/s"},
+	{exportV2, exportLocal, "messages/s"},
 	{exportZstd, peerZstd, "s"},
 	{exportGzip, peerPigz, "s"},
 	{workersMeasure(2), workersMeasure(1), "messages/s"},
@@ -49,7 +50,9 @@ func middle(v []float64) float64 { return quantile(slices.Sorted(slices.Values(v
 func ratios(this, with []float64) []float64 {
 	var all []float64
 	for i := range min(len(this), len(with)) {
-		all = append(all, this[i]/with[i])
+		if with[i] > 0 { // the clock of the processor ticks a hundred times a second
+			all = append(all, this[i]/with[i])
+		}
 	}
 	return all
 }
@@ -170,6 +173,7 @@ func (all runs) targets() []target {
 			target{"first byte on disk, whatever the size, " + e.name, "≤ 50 ms", e.runs.worst(exportV2, firstByteOnDisk), atMost(50), unit(" ms")},
 			target{"cost of one more message, up to the largest against up to the one before, " + e.name, "≤ 1.1 ×", e.runs.oneMore("s"), atMost(1.1), times},
 			target{"… in processor time, " + e.name, "≤ 1.1 ×", e.runs.oneMore(processorTime), atMost(1.1), times},
+			target{"to an object store against the local disk, " + e.name, "≥ 0.7 ×", e.runs.ratio(exportV2, exportLocal, "messages/s"), atLeast(0.7), times},
 			target{"two workers against one, each with a quarter of a core, " + e.name, "≥ 1.7 ×", e.runs.ratio(workersMeasure(2), workersMeasure(1), "messages/s"), atLeast(1.7), times},
 		)
 	}
