@@ -20,6 +20,7 @@ import (
 	"hansard/internal/export"
 	"hansard/internal/importer"
 	"hansard/internal/live"
+	"hansard/internal/metrics"
 	"hansard/internal/server"
 	"hansard/internal/store"
 	"hansard/internal/store/postgres"
@@ -43,8 +44,10 @@ var errNoStore = errors.New("no store")
 type backend struct {
 	settings config.Settings
 	log      *slog.Logger
+	metrics  *metrics.Metrics
 	store    store.Store
-	blob     files
+	blob     blob.Store
+	files    io.Closer // what blob stands on
 	exports  *export.Service
 	imports  *importer.Service
 }
@@ -85,7 +88,8 @@ func openDatabase(ctx context.Context, s config.Settings, log *slog.Logger, miss
 // openBackend opens what the settings say. publicURL is the base of URLs that
 // are handed out.
 func openBackend(ctx context.Context, s config.Settings, log *slog.Logger, missing ifMissing, publicURL string) (_ *backend, err error) {
-	b := &backend{settings: s, log: log}
+	build := buildInfo()
+	b := &backend{settings: s, log: log, metrics: metrics.New(metrics.Build{Version: build.Version, Commit: build.Commit, Go: build.Go})}
 	if b.store, err = openStore(ctx, s, log, missing); err != nil {
 		return nil, err
 	}
@@ -95,14 +99,18 @@ func openBackend(ctx context.Context, s config.Settings, log *slog.Logger, missi
 			err = errors.Join(err, opened.Close())
 		}
 	}()
-	if b.blob, err = openFiles(ctx, s, b.store, publicURL); err != nil {
+	f, err := openFiles(ctx, s, b.store, publicURL)
+	if err != nil {
 		return nil, err
 	}
+	b.files, b.blob = f, b.metrics.Blob(f)
+	b.store = b.metrics.Store(b.store)
+	b.metrics.WatchQueue(context.WithoutCancel(ctx), b.store) // also while this process stops
 	b.exports = &export.Service{
-		Store: b.store, Blob: b.blob, Scratch: b.scratch(), Version: buildInfo().Version, Logger: log,
+		Store: b.store, Blob: b.blob, Scratch: b.scratch(), Version: build.Version, Logger: log,
 		Limits: export.Limits{Channels: s.MaxChannels, Users: s.MaxUsers, UserMessages: s.MaxUserMessages},
 	}
-	if embedded, ok := b.store.(*sqlite.Store); ok { // on PostgreSQL others write elsewhere
+	if embedded, ok := store.As[*sqlite.Store](b.store); ok { // on PostgreSQL others write elsewhere
 		b.exports.Writers = embedded.Writers
 	}
 	b.imports = &importer.Service{Store: b.store, Blob: b.blob, Scratch: b.scratch(), Logger: log}
@@ -165,17 +173,19 @@ func (b *backend) instances() string { return filepath.Join(b.settings.Data, "in
 // Close closes the store and the files; nothing may use them afterwards.
 func (b *backend) Close() error {
 	var err error
-	if b.blob != nil {
-		err = b.blob.Close()
+	if b.files != nil {
+		err = b.files.Close()
 	}
 	return errors.Join(err, b.store.Close())
 }
 
 // worker is a worker on the backend, as busy as the settings say.
 func (b *backend) worker() (*worker.Worker, error) {
+	b.metrics.Slots(b.settings.Workers)
+	b.metrics.Kinds(task.Kinds()...)
 	return worker.New(worker.Options{
 		Store: b.store, Blob: b.blob, Handlers: b.handlers(), Data: b.settings.Data, Scratch: b.scratch(),
-		Concurrency: b.settings.Workers, Retention: b.settings.Retention, Logger: b.log,
+		Concurrency: b.settings.Workers, Retention: b.settings.Retention, Observer: b.metrics, Logger: b.log,
 		UploadGrace: max(b.settings.URLTTL, 24*time.Hour),
 	})
 }
@@ -190,12 +200,14 @@ func (b *backend) handlers() map[string]task.Handler {
 	return handlers
 }
 
-// server is the HTTP API on the backend; enqueued is called after each task.
-func (b *backend) server(enqueued func()) *server.Server {
+// server is the HTTP API on the backend; enqueued is called after each task. When
+// ctx ends it is not ready any more.
+func (b *backend) server(ctx context.Context, enqueued func()) *server.Server {
 	return server.New(server.Options{
 		Store: b.store, Blob: b.blob, Exports: b.exports, Imports: b.imports, OnEnqueue: enqueued,
 		Version: buildInfo().Version, URLTTL: b.settings.URLTTL, Retention: b.settings.Retention,
 		RateLimit: b.settings.RateLimit.Count, RateWindow: b.settings.RateLimit.Window, Logger: b.log,
+		Metrics: b.metrics, OwnMetrics: b.settings.MetricsListen != "", Draining: func() bool { return ctx.Err() != nil },
 	})
 }
 

@@ -86,7 +86,7 @@ func (m *Main) localExporter(ctx context.Context, l *localFlags, key string) (_ 
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var parts sync.WaitGroup
 	var served error
-	parts.Go(func() { served = b.server(nil).Serve(running, ln) })
+	parts.Go(func() { served = b.server(running, nil).Serve(running, ln) })
 	return &exporter{
 		Client: c, local: true,
 		work: func(id string) {

@@ -63,6 +63,12 @@ func (m *Main) serve(ctx context.Context, s config.Settings) (err error) {
 // once requests are answered.
 func (b *backend) run(ctx context.Context, ln net.Listener, ready func() error) (err error) {
 	ctx, stop := context.WithCancel(ctx)
+	unwatch, err := b.monitor(ctx)
+	if err != nil {
+		stop()
+		return err
+	}
+	defer func() { err = errors.Join(err, unwatch()) }()
 	var working sync.WaitGroup
 	defer func() {
 		stop() // if serving fails the workers must end too
@@ -87,7 +93,7 @@ func (b *backend) run(ctx context.Context, ln net.Listener, ready func() error) 
 	if err := ready(); err != nil {
 		return err
 	}
-	return b.server(enqueued).Serve(ctx, ln)
+	return b.server(ctx, enqueued).Serve(ctx, ln)
 }
 
 // reachable is the address under which others reach a listener: one that

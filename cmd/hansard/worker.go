@@ -12,7 +12,7 @@ func (m *Main) workerCommand() *cobra.Command {
 		Short: "Run workers only, beside servers on the same store",
 		Args:  noArgs,
 	}
-	loader := bindSettings(c, "data", "database", "storage", "public-url", "workers", "url-ttl", "retention",
+	loader := bindSettings(c, "data", "database", "storage", "public-url", "metrics-listen", "workers", "url-ttl", "retention",
 		"max-user-messages", "no-migrate", "log-level", "log-format")
 	c.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		ctx := cmd.Context()
@@ -28,6 +28,11 @@ func (m *Main) workerCommand() *cobra.Command {
 			return err
 		}
 		defer func() { err = errors.Join(err, b.Close()) }()
+		unwatch, err := b.monitor(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, unwatch()) }()
 		w, err := b.worker()
 		if err != nil {
 			return err

@@ -212,6 +212,7 @@ func TestRefused(t *testing.T) {
 		"unlike anything":    {env: []string{"HANSARD_COLOUR=1h"}, want: []string{"HANSARD_COLOUR is not a setting"}},
 		"bad in env":         {env: []string{"HANSARD_URL_TTL=-1h"}, want: []string{"HANSARD_URL_TTL", `"-1h"`}},
 		"listen":             {flags: []string{"--listen", "3030"}, want: []string{"--listen", "host:port"}},
+		"metrics-listen":     {flags: []string{"--metrics-listen", "9090"}, want: []string{"--metrics-listen", "host:port"}},
 		"port":               {flags: []string{"--listen", ":99999"}, want: []string{"--listen", "port"}},
 		"data":               {flags: []string{"--data", ""}, want: []string{"--data", "empty"}},
 		"rate":               {flags: []string{"--rate-limit", "60/fortnight"}, want: []string{"--rate-limit", "60/m"}},

@@ -28,6 +28,13 @@ func address(to *string, v string) error {
 	return nil
 }
 
+func optionalAddress(to *string, v string) error {
+	if v == "" {
+		return nil
+	}
+	return address(to, v)
+}
+
 func baseURL(to *string, v string) error {
 	if v == "" {
 		return nil

@@ -9,9 +9,12 @@ import (
 type Settings struct {
 	Listen    string // host:port of the API; port 0 is any free one
 	PublicURL string // base of generated URLs, without a slash at the end; "" = derived from Listen
-	Data      string // folder of the embedded store, of local files and of scratch
-	Database  string // "" = the embedded store in Data; else postgres://…
-	Storage   string // "" = the folder "files" in Data; else file:///path or s3://…: see Files and S3
+	// MetricsListen is the host:port of /metrics, /healthz and /readyz; "" = they
+	// are at Listen.
+	MetricsListen string
+	Data          string // folder of the embedded store, of local files and of scratch
+	Database      string // "" = the embedded store in Data; else postgres://…
+	Storage       string // "" = the folder "files" in Data; else file:///path or s3://…: see Files and S3
 
 	// APIKey and APISecret are those of the app that is made at start if it is
 	// missing; both or neither, but for Loader.LoneApp.

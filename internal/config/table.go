@@ -34,6 +34,11 @@ var settings = []setting{
 		parse: func(s *Settings, v string) error { return baseURL(&s.PublicURL, v) },
 	},
 	{
+		name: "metrics-listen", kind: "host:port", shown: "with the API",
+		usage: "address of /metrics, which is then not beside the API, and of /healthz and /readyz",
+		parse: func(s *Settings, v string) error { return optionalAddress(&s.MetricsListen, v) },
+	},
+	{
 		name: "data", kind: "folder", value: "./hansard-data",
 		usage: "folder of the embedded store, of local files and of scratch",
 		parse: func(s *Settings, v string) error { return nonEmpty(&s.Data, v) },

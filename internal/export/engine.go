@@ -182,10 +182,7 @@ func (j *job) begin() error {
 	}
 	var direct *format.Buffer
 	if j.straight() {
-		direct = &format.Buffer{Sink: func(b []byte) error {
-			_, err := j.out.Write(b)
-			return err
-		}}
+		direct = &format.Buffer{Swap: j.out.swap}
 	}
 	j.secs = newSections(j.scratch(j.attempt.Task.ID), j.attempt.Task.Epoch, direct)
 	j.savedAt = time.Now()
@@ -306,7 +303,7 @@ func (j *job) channels(ctx context.Context) error {
 // next is the channel after the last one that the filter finds; "" at the end.
 func (j *job) next(ctx context.Context) (cid string, err error) {
 	err = j.Store.View(ctx, j.app.ID, func(r store.Reader) error {
-		return r.Channels(j.last, func(row *store.ChannelRow) error {
+		err := r.Channels(j.last, func(row *store.ChannelRow) error {
 			ok, err := j.matches(r, row)
 			if err != nil || !ok {
 				return err
@@ -314,10 +311,11 @@ func (j *job) next(ctx context.Context) (cid string, err error) {
 			cid = row.Channel.CID()
 			return errEnd
 		})
+		if errors.Is(err, errEnd) {
+			return nil
+		}
+		return err
 	})
-	if errors.Is(err, errEnd) {
-		err = nil
-	}
 	return cid, err
 }
 

@@ -274,9 +274,12 @@ func TestWindowsTile(t *testing.T) {
 func TestPacking(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.channel("one", 2000)
+	f.channel("one", 6000) // some megabytes: it is packed in several pieces
 	request := `{"channels":[{"cid":"messaging:one"}],"version":"v2"`
 	_, plain := f.run(f.task(request + `}`))
+	if len(plain) < 3<<20 {
+		t.Fatalf("only %d bytes", len(plain))
+	}
 	identity, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
@@ -470,12 +473,15 @@ func TestWriteFails(t *testing.T) {
 	f := setup(t)
 	f.channel("one", 10000)
 	broken := errors.New("the disk broke")
-	f.service.Blob = &failing{Store: f.blob, after: 1 << 20, err: broken}
-	_, err := f.service.RunChannels(t.Context(), &task.Attempt{Task: f.task(`{"channels":[{"cid":"messaging:one"}]}`)})
-	if !errors.Is(err, broken) {
-		t.Errorf("got %v", err)
+	for compression, after := range map[string]int{"none": 1 << 20, "gzip": 1 << 10, "zstd": 0} {
+		f.service.Blob = &failing{Store: f.blob, after: after, err: broken}
+		tk := f.task(`{"channels":[{"cid":"messaging:one"}],"compression":"` + compression + `"}`)
+		_, err := f.service.RunChannels(t.Context(), &task.Attempt{Task: tk})
+		if !errors.Is(err, broken) {
+			t.Errorf("%s: got %v", compression, err)
+		}
+		f.nothingLeft()
 	}
-	f.nothingLeft()
 }
 
 // failing is a blob.Store whose writers fail after some bytes.

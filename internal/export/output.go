@@ -13,18 +13,17 @@ import (
 	"hansard/internal/blob"
 
 	"filippo.io/age"
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
 // output is the finished file on its way to the blob store: what is written to
 // it is compressed, encrypted, hashed, counted and stored, the last three on a
 // goroutine of their own.
 type output struct {
-	io.Writer // the top of the stack
-	layers    []io.Closer
-	tail      *tail
-	blob      blob.Writer
+	io.Writer  // the top of the stack
+	layers     []io.Closer
+	compressor *compressor // nil without
+	tail       *tail
+	blob       blob.Writer
 }
 
 // newOutput starts the file under key.
@@ -58,19 +57,12 @@ func (o *output) pack(p Packing) error {
 		o.layers = append(o.layers, flusher{buffered}, sealed)
 		o.Writer = sealed
 	}
-	switch p.Compression {
-	case Gzip:
-		z, err := gzip.NewWriterLevel(o.Writer, gzip.DefaultCompression)
+	if p.Compression != "" {
+		z, err := newCompressor(o.Writer, p.Compression)
 		if err != nil {
 			return err
 		}
-		o.layers = append(o.layers, z)
-		o.Writer = z
-	case Zstd:
-		z, err := zstd.NewWriter(o.Writer, zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(1<<20))
-		if err != nil {
-			return err
-		}
+		o.compressor = z
 		o.layers = append(o.layers, z)
 		o.Writer = z
 	}
@@ -80,6 +72,15 @@ func (o *output) pack(p Packing) error {
 type flusher struct{ *bufio.Writer }
 
 func (f flusher) Close() error { return f.Flush() }
+
+// swap is Write for a buffer that is given away: it returns another one.
+func (o *output) swap(b []byte) (next []byte, err error) {
+	if o.Writer == io.Writer(o.tail) {
+		return o.tail.swap(b)
+	}
+	_, err = o.Write(b)
+	return b, err
+}
 
 // finish ends the stream; the file is complete but not visible yet.
 func (o *output) finish() (size int64, sum string, err error) {
@@ -97,6 +98,9 @@ func (o *output) commit() error { return o.blob.Commit() }
 
 // abort leaves nothing behind. After commit it does nothing.
 func (o *output) abort() {
+	if o.compressor != nil {
+		o.compressor.stop() // it writes to what is beneath
+	}
 	o.tail.stop()
 	_ = o.blob.Abort() // what it could not remove, the sweep will
 }
@@ -122,7 +126,7 @@ type tail struct {
 func newTail(w io.Writer) *tail {
 	t := &tail{w: w, hash: sha256.New(), full: make(chan []byte, inFlight), free: make(chan []byte, inFlight), done: make(chan struct{}), fail: make(chan error, 1), open: true}
 	for range inFlight {
-		t.free <- nil
+		t.free <- make([]byte, 0, bufferSize+bufferSize/8) // a line goes beyond the end
 	}
 	go t.run()
 	return t
@@ -148,11 +152,8 @@ func (t *tail) run() {
 func (t *tail) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
-		select {
-		case err := <-t.fail:
-			t.fail <- err // for every call from here on
+		if err := t.failure(); err != nil {
 			return 0, err
-		default:
 		}
 		piece := p[:min(len(p), bufferSize)]
 		b := <-t.free
@@ -160,6 +161,27 @@ func (t *tail) Write(p []byte) (int, error) {
 		p = p[len(piece):]
 	}
 	return n, nil
+}
+
+// swap hands b on, and gives a buffer for it.
+func (t *tail) swap(b []byte) ([]byte, error) {
+	if err := t.failure(); err != nil {
+		return b, err
+	}
+	next := <-t.free
+	t.full <- b
+	return next, nil
+}
+
+// failure is the error of an earlier write, if there was one.
+func (t *tail) failure() error {
+	select {
+	case err := <-t.fail:
+		t.fail <- err // for every call from here on
+		return err
+	default:
+		return nil
+	}
 }
 
 func (t *tail) stop() {

@@ -26,7 +26,9 @@ type Renderer struct {
 		channel int64
 		before  chat.Time
 	}
-	levels [2]level // a message and the message it quotes
+	levels [2]level         // a message and the message it quotes
+	read   store.MessageRow // the message that is quoted
+	buf    []byte           // its bytes
 	other  body.Fill
 }
 
@@ -245,18 +247,17 @@ func (r *Renderer) reactions(dst, summary []byte) ([]byte, error) {
 
 // quoted appends the quoted message, or nothing if it is gone.
 func (r *Renderer) quoted(dst, id []byte) ([]byte, error) {
-	row, err := r.reader.Message(string(id))
-	if errors.Is(err, store.ErrNotFound) {
-		return dst, nil
-	}
-	if err != nil {
+	row := &r.read
+	buf, found, err := r.reader.MessageInto(row, r.buf[:0], id)
+	r.buf = buf
+	if err != nil || !found {
 		return dst, err
 	}
 	if row.Channel == r.hidden.channel && row.CreatedAt < r.hidden.before {
 		return dst, nil
 	}
 	dst = append(dst, `,"quoted_message":`...)
-	return r.message(dst, &row, 1)
+	return r.message(dst, row, 1)
 }
 
 // userCache remembers users in a table indexed by the low bits of their keys:

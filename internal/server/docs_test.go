@@ -38,9 +38,9 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 // its key first.
 func TestEveryDescribedOperationIsServed(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, nil)
+	r := newRig(t, func(r *rig) { watched(r) })
 	open := map[string]int{
-		"/healthz": 200, "/readyz": 200, "/openapi.yaml": 200, "/docs": 200, "/docs/{file}": 200,
+		"/healthz": 200, "/readyz": 200, "/metrics": 200, "/openapi.yaml": 200, "/docs": 200, "/docs/{file}": 200,
 		"/exports/{kind}/{app}/{file}": 403, "/uploads/imports/{app}/{uuid}/{file}": 403,
 	}
 	for _, op := range apitest.New(t).Operations() {

@@ -63,6 +63,7 @@ func (s *Server) front(mux http.Handler) http.Handler {
 		x := &exchange{ResponseWriter: w, id: requestID(r), start: s.now(), route: "unknown"}
 		w.Header().Set("X-Request-Id", x.id)
 		s.setRate(w.Header(), s.unlimited())
+		s.opts.Metrics.InFlight(1)
 		defer s.finish(x, r)
 		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 		// No answer may take for ever to be taken; long ones move this on.
@@ -93,14 +94,17 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 			p = http.ErrAbortHandler // too late for an answer: cut it off
 		}
 	}
+	took := s.now().Sub(x.start)
+	s.opts.Metrics.InFlight(-1)
+	s.opts.Metrics.Request(x.route, method(r), x.status, took)
 	level := slog.LevelInfo
-	if x.route == "/healthz" || x.route == "/readyz" {
+	if x.route == healthRoute || x.route == readyRoute || x.route == metricsRoute {
 		level = slog.LevelDebug
 	}
 	// Routes, not paths, and never queries: those hold ids and signatures.
 	s.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request",
 		slog.String("request_id", x.id), slog.String("method", method(r)), slog.String("route", x.route),
-		slog.Int("status", x.status), slog.Int("code", x.code), slog.Float64("took_ms", float64(s.now().Sub(x.start).Microseconds())/1000),
+		slog.Int("status", x.status), slog.Int("code", x.code), slog.Float64("took_ms", float64(took.Microseconds())/1000),
 		slog.Int64("bytes", x.bytes), slog.String("app", x.app))
 	if aborts(p) {
 		panic(p) //nolint:forbidigo // how net/http is told to cut the connection

@@ -56,6 +56,7 @@ func (s *Server) allow(h http.Header, app int64, group string) error {
 	if ok {
 		return nil
 	}
+	s.opts.Metrics.RateLimited(group)
 	// Rounded up: a client that waits this long must not come too early.
 	wait := int((r.reset.Sub(now) + time.Second - 1) / time.Second)
 	h.Set("Retry-After", strconv.Itoa(max(wait, 1)))

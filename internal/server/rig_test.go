@@ -288,7 +288,7 @@ func (r *rig) send(req *http.Request) reply {
 		}
 	}
 	file := res.Header.Get("Content-Disposition") != "" || req.Method == http.MethodPut && a.status < 300 || req.URL.Path == "/openapi.yaml" ||
-		strings.HasPrefix(req.URL.Path, "/docs") && a.status < 400
+		req.URL.Path == "/metrics" && a.status == http.StatusOK || strings.HasPrefix(req.URL.Path, "/docs") && a.status < 400
 	if req.Method == http.MethodHead || file {
 		return a
 	}

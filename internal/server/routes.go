@@ -94,8 +94,7 @@ func (s *Server) routes() *http.ServeMux {
 		mux.Handle(op.method+" "+op.path, s.operate(op, false))
 		mux.Handle(op.method+" "+string(op.area)+op.path, s.operate(op, true))
 	}
-	mux.Handle("GET /healthz", s.open("/healthz", s.healthz))
-	mux.Handle("GET /readyz", s.open("/readyz", s.readyz))
+	s.mountMonitor(mux)
 	mux.Handle("GET "+openAPIRoute, s.open(openAPIRoute, s.openAPI))
 	mux.Handle("GET "+docsRoute, s.open(docsRoute, s.docs))
 	mux.Handle("GET "+docsFileRoute, s.open(docsFileRoute, s.docsFile))
@@ -103,6 +102,30 @@ func (s *Server) routes() *http.ServeMux {
 		mux.Handle("GET "+downloadRoute, s.open(downloadRoute, s.download))
 		mux.Handle("PUT "+uploadRoute, s.open(uploadRoute, s.upload))
 	}
-	mux.Handle("/", s.open("unknown", func(http.ResponseWriter, *http.Request) error { return errNoRoute() }))
+	s.mountUnknown(mux)
 	return mux
+}
+
+func (s *Server) monitorRoutes() *http.ServeMux {
+	mux := http.NewServeMux()
+	s.mountMonitor(mux)
+	s.mountUnknown(mux)
+	return mux
+}
+
+// mountMonitor mounts what those ask for who look after this process.
+func (s *Server) mountMonitor(mux *http.ServeMux) {
+	mux.Handle("GET "+healthRoute, s.open(healthRoute, s.healthz))
+	mux.Handle("GET "+readyRoute, s.open(readyRoute, s.readyz))
+	if s.opts.Metrics != nil && !s.opts.OwnMetrics {
+		h := s.opts.Metrics.Handler()
+		mux.Handle("GET "+metricsRoute, s.open(metricsRoute, func(w http.ResponseWriter, r *http.Request) error {
+			h.ServeHTTP(w, r)
+			return nil
+		}))
+	}
+}
+
+func (s *Server) mountUnknown(mux *http.ServeMux) {
+	mux.Handle("/", s.open("unknown", func(http.ResponseWriter, *http.Request) error { return errNoRoute() }))
 }

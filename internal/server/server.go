@@ -12,7 +12,10 @@ import (
 
 	"hansard/internal/blob"
 	"hansard/internal/live"
+	"hansard/internal/metrics"
 	"hansard/internal/store"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // Exports is what takes requests for exports.
@@ -70,6 +73,14 @@ type Options struct {
 	ShutdownGrace  time.Duration // for requests to end when stopping; 0 = 5 s
 	MaxUpload      int64         // bytes of an import file; 0 = 64 GiB
 
+	Metrics *metrics.Metrics // counts requests; nil = nothing does
+	// OwnMetrics says that a Monitor serves the metrics, and this server does
+	// not.
+	OwnMetrics bool
+	// Draining, if set, answers whether this process is about to stop: it is
+	// not ready then.
+	Draining func() bool
+
 	Logger *slog.Logger
 	Now    func() time.Time // nil = time.Now
 }
@@ -81,6 +92,7 @@ type Server struct {
 	files   Files // nil: this process serves no files
 	apps    appCache
 	limiter limiter
+	checks  singleflight.Group // of readyz
 	handler http.Handler
 	log     *slog.Logger
 	now     func() time.Time
@@ -88,6 +100,21 @@ type Server struct {
 
 // New makes a server; it does not listen yet.
 func New(opts Options) *Server {
+	s := create(opts)
+	s.handler = s.front(s.routes())
+	return s
+}
+
+// NewMonitor makes a server that has nothing but /metrics, /healthz and /readyz.
+// Of the options it needs Store, Blob and Metrics only.
+func NewMonitor(opts Options) *Server {
+	opts.OwnMetrics = false
+	s := create(opts)
+	s.handler = s.front(s.monitorRoutes())
+	return s
+}
+
+func create(opts Options) *Server {
 	opts.URLTTL = cmp.Or(opts.URLTTL, 24*time.Hour)
 	opts.Retention = cmp.Or(opts.Retention, 60*24*time.Hour)
 	opts.RateWindow = cmp.Or(opts.RateWindow, time.Minute)
@@ -105,7 +132,6 @@ func New(opts Options) *Server {
 	}
 	s.live = &live.Service{Store: opts.Store, Now: s.now}
 	s.files, _ = opts.Blob.(Files)
-	s.handler = s.front(s.routes())
 	return s
 }
 

@@ -54,6 +54,22 @@ type Store interface {
 	Close() error
 }
 
+// As finds a T in s, or in what s wraps: an engine, or what a store can do beyond
+// Store. Who wraps a store and means to be looked through has a method Unwrap.
+func As[T any](s Store) (T, bool) {
+	for {
+		if t, ok := s.(T); ok {
+			return t, true
+		}
+		w, ok := s.(interface{ Unwrap() Store })
+		if !ok {
+			var none T
+			return none, false
+		}
+		s = w.Unwrap()
+	}
+}
+
 // App is a tenant.
 type App struct {
 	ID        int64
@@ -110,6 +126,10 @@ type Reader interface {
 
 	// Message returns the message with that id, or ErrNotFound.
 	Message(id string) (MessageRow, error)
+	// MessageInto is Message for those who ask often: it reads into row, whose
+	// bytes it appends to buf, and returns buf. found is false where Message
+	// answers ErrNotFound.
+	MessageInto(row *MessageRow, buf, id []byte) (grown []byte, found bool, err error)
 	// Messages calls fn with the messages of a channel by created_at, id.
 	Messages(r MessageRange, fn func(*MessageRow) error) error
 	// Replies calls fn with the replies to a message, deleted ones too, by
@@ -479,6 +499,19 @@ type Idempotency struct {
 	Life time.Duration // how long the key is remembered
 }
 
+// Backlog is how many unfinished tasks of one app, kind and status there are.
+type Backlog struct {
+	App    string // API key
+	Kind   string
+	Status TaskStatus
+	Tasks  int
+	Oldest time.Duration // since the oldest of them was enqueued
+}
+
+// MaxBacklog bounds how many tasks a Backlog counts, so that looking at a queue
+// costs little however long it is. Those that are due first are counted.
+const MaxBacklog = 50_000
+
 // Tasks is the queue. Its clock is the store's.
 type Tasks interface {
 	// Enqueue stores t as waiting and sets its times. With idem set, and the
@@ -505,6 +538,9 @@ type Tasks interface {
 	// import that has a checkpoint: it has begun to write, and half of it must
 	// not stay. It returns the task afterwards, or ErrNotFound.
 	CancelTask(ctx context.Context, app int64, id string, errJSON []byte) (*Task, error)
+	// Backlog counts the unfinished tasks by app, kind and status, in that
+	// order. Those of apps that were deleted are left out.
+	Backlog(ctx context.Context) ([]Backlog, error)
 	// Owners lists the owners of running tasks.
 	Owners(ctx context.Context) ([]string, error)
 	// ExpireOwner ends the leases of an owner that is known to be dead.

@@ -39,10 +39,14 @@ func (r *Runner) attempt(ctx context.Context, t *store.Task, claimed time.Time) 
 	beating := make(chan struct{})
 	go func() { defer close(beating); l.beat(beats) }()
 	log.Info("task started")
+	if r.Observer != nil {
+		r.Observer.Started(t)
+	}
 	result, ended, err := r.handle(ctx, work, a, log)
 	stop()
 	<-beating
 	if l.isLost() {
+		r.lost(t)
 		return
 	}
 
@@ -68,11 +72,22 @@ func (r *Runner) attempt(ctx context.Context, t *store.Task, claimed time.Time) 
 	p, _ := a.news()
 	o.Done, o.Total, o.Detail = p.Done, p.Total, p.Detail
 	if !l.finish(finish, o) {
+		r.lost(t)
 		return
 	}
-	report(log, o, err, time.Since(claimed))
+	took := time.Since(claimed)
+	report(log, o, err, took)
+	if r.Observer != nil {
+		r.Observer.Ended(t, o, took)
+	}
 	if r.Finished != nil {
 		r.Finished(outlive, t, o)
+	}
+}
+
+func (r *Runner) lost(t *store.Task) {
+	if r.Observer != nil {
+		r.Observer.Lost(t)
 	}
 }
 

@@ -47,10 +47,21 @@ type Runner struct {
 	// Finished, if set, is called after the end of an attempt was stored. Its
 	// context outlives the worker's: bound what is done.
 	Finished func(ctx context.Context, t *store.Task, o store.Outcome)
+	Observer Observer     // nil = nobody
 	Logger   *slog.Logger // slog.Default() by default
 
 	once  sync.Once
 	wakes chan struct{}
+}
+
+// Observer is told what becomes of attempts, for metrics. Each that was started
+// either ended or is lost. The methods must not block.
+type Observer interface {
+	Started(t *store.Task)
+	// Ended: the store has how the attempt ended.
+	Ended(t *store.Task, o store.Outcome, took time.Duration)
+	// Lost: another worker may have claimed the task, or will.
+	Lost(t *store.Task)
 }
 
 func (r *Runner) lease() time.Duration { return cmp.Or(r.Lease, 15*time.Second) }

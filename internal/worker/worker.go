@@ -43,7 +43,8 @@ type Options struct {
 	// of Retention if that is shorter.
 	PurgeEvery time.Duration
 
-	Logger *slog.Logger // slog.Default() by default
+	Observer task.Observer // is told of attempts; nil = nobody
+	Logger   *slog.Logger  // slog.Default() by default
 	// Adjust may change the runner before it is used, for settings that only
 	// tests need.
 	Adjust func(*task.Runner)
@@ -92,6 +93,7 @@ func New(opts Options) (*Worker, error) {
 		Instances:   w.instances,
 		Concurrency: opts.Concurrency,
 		Finished:    w.finished,
+		Observer:    opts.Observer,
 		Logger:      opts.Logger,
 	}
 	if opts.Adjust != nil {

@@ -28,6 +28,9 @@ type Buffer struct {
 	// Sink takes the bytes when there are enough of them; they are its only
 	// until it returns.
 	Sink func([]byte) error
+	// Swap, if set, is there instead of Sink: it keeps the bytes and gives
+	// another buffer to go on with.
+	Swap func([]byte) (next []byte, err error)
 }
 
 // flushAt is how many bytes a Buffer hands over at once: large enough that the
@@ -47,6 +50,11 @@ func (b *Buffer) Flush() error {
 func (b *Buffer) FlushAll() error {
 	if len(b.B) == 0 {
 		return nil
+	}
+	if b.Swap != nil {
+		next, err := b.Swap(b.B)
+		b.B = next[:0]
+		return err
 	}
 	err := b.Sink(b.B)
 	b.B = b.B[:0]

@@ -91,15 +91,7 @@ func (a *ahead) full() bool { return len(a.rows) == aheadRows || len(a.buf) >= a
 // add copies a row, whose bytes go with the next one.
 func (a *ahead) add(row *store.MessageRow) {
 	kept := *row
-	for _, b := range []*[]byte{&kept.ID, &kept.QuotedID, &kept.Body, &kept.Reactions, &kept.Thread, &kept.Pin} {
-		if *b == nil {
-			continue
-		}
-		// Where the buffer has to grow, earlier rows stay in the old one.
-		from := len(a.buf)
-		a.buf = append(a.buf, *b...)
-		*b = a.buf[from:len(a.buf):len(a.buf)]
-	}
+	a.buf = sqlstore.KeepMessage(&kept, a.buf) // where it has to grow, earlier rows stay in the old one
 	a.rows = append(a.rows, kept)
 }
 
@@ -160,6 +152,15 @@ func (s *snapshot) Message(id string) (store.MessageRow, error) {
 		return row, nil
 	}
 	return s.Reader.Message(id)
+}
+
+// MessageInto is Message, without a copy of what was read ahead.
+func (s *snapshot) MessageInto(row *store.MessageRow, buf, id []byte) ([]byte, bool, error) {
+	if ahead, ok := s.ahead.messages[string(id)]; ok {
+		*row = ahead
+		return buf, true, nil
+	}
+	return s.Reader.MessageInto(row, buf, id)
 }
 
 // UserByKey returns a user, which may have been read ahead.

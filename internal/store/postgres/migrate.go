@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -20,7 +21,7 @@ var schema embed.FS
 // Migrate brings the schema of the database up to date and returns its
 // version.
 func Migrate(ctx context.Context, dsn string) (int64, error) {
-	s := &Store{dsn: dsn}
+	s := &Store{dsn: dsn, opts: Options{Logger: slog.New(slog.DiscardHandler)}}
 	if err := s.migrate(ctx); err != nil {
 		return 0, err
 	}
@@ -73,6 +74,9 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 	switch {
 	case have == want:
 		return nil
+	case have > want && worksWith(ctx, db, want):
+		s.opts.Logger.Info("the database has a newer schema that this program still works with", "schema", have, "own", want)
+		return nil
 	case have > want:
 		return fmt.Errorf("the database has schema %d, newer than this program's %d: run the newer hansard", have, want)
 	case s.opts.NoMigrate:
@@ -86,4 +90,12 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
+}
+
+// worksWith reports whether a program made for the schema own still works with
+// the newer one of the database, which says so.
+func worksWith(ctx context.Context, db *sql.DB, own int64) bool {
+	var oldest int64
+	err := db.QueryRowContext(ctx, `SELECT max(schema) FROM oldest`).Scan(&oldest)
+	return err == nil && oldest <= own
 }

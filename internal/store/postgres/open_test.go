@@ -65,6 +65,10 @@ func TestMigrates(t *testing.T) {
 		t.Errorf("version %d, %v", version, err)
 	}
 	ask(t, dsn, fmt.Sprintf(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (%d, true)`, version+1))
+	for _, noMigrate := range []bool{false, true} {
+		openStore(t, dsn, postgres.Options{NoMigrate: noMigrate}) // older programs still work with it
+	}
+	ask(t, dsn, fmt.Sprintf(`UPDATE oldest SET schema = %d`, version+1))
 	if _, err := postgres.Open(t.Context(), dsn, postgres.Options{}); err == nil || !strings.Contains(err.Error(), "run the newer hansard") {
 		t.Errorf("a newer schema: %v", err)
 	}

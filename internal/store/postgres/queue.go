@@ -229,6 +229,35 @@ func (s *Store) Finish(ctx context.Context, id string, epoch int64, o store.Outc
 	return nil
 }
 
+// backlog counts what is unfinished, from the front of the queue. Those that are
+// due first are mostly the oldest.
+const backlog = `WITH ` + withClock + `, counted AS (
+		(SELECT app, kind, status, created_at FROM tasks WHERE status IN ('waiting', 'pending') ORDER BY run_at LIMIT $2)
+		UNION ALL
+		(SELECT app, kind, status, created_at FROM tasks WHERE status = 'running' LIMIT $2))
+	SELECT a.key, t.kind, t.status, count(*), ` + atNow + ` - min(t.created_at)
+	FROM counted t JOIN apps a ON a.id = t.app AND a.key IS NOT NULL
+	GROUP BY a.key, t.kind, t.status ORDER BY a.key, t.kind, t.status`
+
+// Backlog counts the unfinished tasks.
+func (s *Store) Backlog(ctx context.Context) ([]store.Backlog, error) {
+	var list []store.Backlog
+	err := s.read(ctx, func(c *thin.Conn) error {
+		list = nil
+		return c.Query(backlog, []any{s.fixed(), store.MaxBacklog}, func(r *thin.Row) error {
+			list = append(list, store.Backlog{
+				App: r.Text(0), Kind: r.Text(1), Status: store.TaskStatus(r.Text(2)), Tasks: int(r.Int(3)),
+				Oldest: time.Duration(max(r.Int(4), 0)) * time.Microsecond,
+			})
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count the tasks: %w", err)
+	}
+	return list, nil
+}
+
 // Owners lists the owners of running tasks.
 func (s *Store) Owners(ctx context.Context) ([]string, error) {
 	var owners []string

@@ -19,8 +19,12 @@ const (
 	beginWrite = `BEGIN ISOLATION LEVEL READ COMMITTED`
 )
 
-// maxTries is how often a transaction is run that runs into others.
-const maxTries = 10
+// maxTries is how often a transaction is run that runs into others, and maxPause
+// how long it waits in between: some two seconds in all.
+const (
+	maxTries = 40
+	maxPause = 100 * time.Millisecond
+)
 
 // read runs fn in a transaction that only reads, as of one instant. It may run
 // fn again, if the database has not answered anything.
@@ -66,7 +70,7 @@ func (s *Store) transact(ctx context.Context, begin string, fn func(*thin.Conn) 
 				return fmt.Errorf("given up after %d tries: %w", collisions, err)
 			}
 			// Those who have run into each other must not do it again.
-			if err := wait(ctx, rand.N(time.Duration(collisions)*2*time.Millisecond)); err != nil {
+			if err := wait(ctx, rand.N(min(maxPause, 2*time.Millisecond<<min(collisions, 10)))); err != nil {
 				return err
 			}
 		}

@@ -16,6 +16,7 @@ type conn struct{ *lite.Conn }
 var (
 	_ sqlstore.Conn            = conn{}
 	_ sqlstore.MessageReader   = conn{}
+	_ sqlstore.MessageGetter   = conn{}
 	_ sqlstore.MessageInserter = conn{}
 )
 
@@ -51,6 +52,23 @@ func (c conn) QueryMessages(sql string, args []any, fn func(*store.MessageRow) e
 		sqlstore.ScanMessage(s, &row)
 		return fn(&row)
 	})
+}
+
+// GetMessage reads one message.
+func (c conn) GetMessage(sql string, app int64, row *store.MessageRow, buf, id []byte) ([]byte, bool, error) {
+	s, err := c.Stmt(sql)
+	if err != nil {
+		return buf, false, err
+	}
+	defer s.Release()
+	s.BindInt(1, app)
+	s.BindTextBytes(2, id)
+	found, err := s.Step()
+	if found {
+		sqlstore.ScanMessage(s, row)
+		buf = sqlstore.KeepMessage(row, buf)
+	}
+	return buf, found, err
 }
 
 // InsertMessage binds the columns of a message one by one, without boxing them.

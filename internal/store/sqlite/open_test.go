@@ -1,9 +1,11 @@
 package sqlite_test
 
 import (
+	"database/sql"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"hansard/internal/store"
@@ -41,5 +43,40 @@ func TestFilesArePrivate(t *testing.T) {
 		if info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s has mode %s", path, info.Mode())
 		}
+	}
+}
+
+// A program starts on a newer schema that says it still works with it.
+func TestNewerSchema(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	version, err := sqlite.Migrate(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(sqlText string, args ...any) {
+		t.Helper()
+		db, err := sql.Open("sqlite", filepath.Join(dir, sqlite.FileName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.ExecContext(t.Context(), sqlText, args...); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (?, true)`, version+1)
+	s, err := sqlite.Open(t.Context(), dir, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	change(`UPDATE oldest SET schema = ?`, version+1)
+	if _, err := sqlite.Open(t.Context(), dir, sqlite.Options{}); err == nil || !strings.Contains(err.Error(), "run the newer hansard") {
+		t.Errorf("a schema for newer programs alone: %v", err)
 	}
 }

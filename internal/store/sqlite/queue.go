@@ -150,6 +150,31 @@ func (s *Store) Finish(ctx context.Context, id string, epoch int64, o store.Outc
 	return nil
 }
 
+// backlog counts what is unfinished, from the front of the queue. Those that are
+// due first are mostly the oldest.
+const backlog = `SELECT a.key, t.kind, t.status, count(*), $1 - min(t.created_at)
+	FROM (SELECT app, kind, status, created_at FROM tasks WHERE due_at IS NOT NULL ORDER BY due_at LIMIT $2) t
+	JOIN apps a ON a.id = t.app AND a.key IS NOT NULL
+	GROUP BY a.key, t.kind, t.status ORDER BY a.key, t.kind, t.status`
+
+// Backlog counts the unfinished tasks.
+func (s *Store) Backlog(ctx context.Context) ([]store.Backlog, error) {
+	var list []store.Backlog
+	err := s.read(ctx, func(c *lite.Conn) error {
+		return c.Query(backlog, []any{s.now(), store.MaxBacklog}, func(st *lite.Stmt) error {
+			list = append(list, store.Backlog{
+				App: st.Text(0), Kind: st.Text(1), Status: store.TaskStatus(st.Text(2)), Tasks: int(st.Int(3)),
+				Oldest: time.Duration(max(st.Int(4), 0)) * time.Microsecond,
+			})
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count the tasks: %w", err)
+	}
+	return list, nil
+}
+
 // Owners lists the owners of running tasks.
 func (s *Store) Owners(ctx context.Context) ([]string, error) {
 	var owners []string

@@ -186,6 +186,9 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 	switch {
 	case have == want:
 		return nil
+	case have > want && worksWith(ctx, db, want):
+		s.opts.Logger.Info("the database has a newer schema that this program still works with", "schema", have, "own", want)
+		return nil
 	case have > want:
 		return fmt.Errorf("the database %s has schema %d, newer than this program's %d: run the newer hansard", s.path, have, want)
 	case s.opts.NoMigrate:
@@ -199,6 +202,14 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
+}
+
+// worksWith reports whether a program made for the schema own still works with
+// the newer one of the database, which says so.
+func worksWith(ctx context.Context, db *sql.DB, own int64) bool {
+	var oldest int64
+	err := db.QueryRowContext(ctx, `SELECT max(schema) FROM oldest`).Scan(&oldest)
+	return err == nil && oldest <= own
 }
 
 func (s *Store) schemaVersion(ctx context.Context) (int64, error) {

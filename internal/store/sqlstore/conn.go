@@ -59,6 +59,13 @@ type MessageReader interface {
 	QueryMessages(sql string, args []any, fn func(*store.MessageRow) error) error
 }
 
+// MessageGetter is a Conn that reads a single message without allocating. The
+// statement has the parameters app and id, and yields what ScanMessage reads; the
+// row's bytes are appended to buf, as by KeepMessage.
+type MessageGetter interface {
+	GetMessage(sql string, app int64, row *store.MessageRow, buf, id []byte) (grown []byte, found bool, err error)
+}
+
 // MessageInserter is a Conn that inserts messages in a way of its own. It
 // reports whether there was none with that id, or in that place.
 type MessageInserter interface {

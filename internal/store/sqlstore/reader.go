@@ -214,12 +214,22 @@ func ScanMessage[S Row](s S, row *store.MessageRow) {
 func copyMessage(s Row) store.MessageRow {
 	var row store.MessageRow
 	ScanMessage(s, &row)
-	for _, b := range []*[]byte{&row.ID, &row.QuotedID, &row.Body, &row.Reactions, &row.Thread, &row.Pin} {
+	KeepMessage(&row, nil)
+	return row
+}
+
+// KeepMessage appends the bytes of a row to buf, which it returns, and makes the
+// row refer to them there.
+func KeepMessage(row *store.MessageRow, buf []byte) []byte {
+	buf = slices.Grow(buf, len(row.ID)+len(row.QuotedID)+len(row.Body)+len(row.Reactions)+len(row.Thread)+len(row.Pin))
+	for _, b := range [...]*[]byte{&row.ID, &row.QuotedID, &row.Body, &row.Reactions, &row.Thread, &row.Pin} {
 		if *b != nil {
-			*b = append([]byte(nil), *b...)
+			from := len(buf)
+			buf = append(buf, *b...)
+			*b = buf[from:len(buf):len(buf)]
 		}
 	}
-	return row
+	return buf
 }
 
 const messageByID = `SELECT ` + messageColumns + ` FROM messages m WHERE app = $1 AND id = $2`
@@ -228,6 +238,14 @@ func (r *reader) Message(id string) (row store.MessageRow, err error) {
 	err = r.one("message", id, messageByID, []any{r.app, id},
 		func(s Row) { row = copyMessage(s) })
 	return row, err
+}
+
+func (r *reader) MessageInto(row *store.MessageRow, buf, id []byte) ([]byte, bool, error) {
+	if c, ok := r.conn.(MessageGetter); ok {
+		return c.GetMessage(messageByID, r.app, row, buf, id)
+	}
+	found, err := r.conn.One(messageByID, []any{r.app, string(id)}, func(s Row) { *row = copyMessage(s) })
+	return buf, found, err
 }
 
 func (r *reader) Messages(q store.MessageRange, fn func(*store.MessageRow) error) error {

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"cmp"
+	"errors"
 	"hash/maphash"
 	"maps"
 	"slices"
@@ -156,6 +157,15 @@ func (t *tx) Message(id string) (store.MessageRow, error) {
 		}
 		// Now that nobody changes it any more, it is read again.
 	}
+}
+
+func (t *tx) MessageInto(row *store.MessageRow, buf, id []byte) ([]byte, bool, error) {
+	found, err := t.Message(string(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return buf, false, nil
+	}
+	*row = found
+	return buf, err == nil, err
 }
 
 func (t *tx) Messages(r store.MessageRange, fn func(*store.MessageRow) error) error {

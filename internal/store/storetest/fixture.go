@@ -94,8 +94,19 @@ func (f *fixture) message(id string) string {
 		if err != nil {
 			return err
 		}
-		out, err = render.New(r).Message(nil, &row)
-		return err
+		if out, err = render.New(r).Message(nil, &row); err != nil {
+			return err
+		}
+		var into store.MessageRow
+		buf, found, err := r.MessageInto(&into, []byte("before"), []byte(id))
+		if d := cmp.Diff(row, into); err != nil || !found || d != "" || !strings.HasPrefix(string(buf), "before") {
+			f.Errorf("MessageInto(%s): %t, %v (-Message +MessageInto)\n%s", id, found, err, d)
+		}
+		_, found, err = r.MessageInto(&into, nil, []byte("no-"+id))
+		if found || err != nil {
+			f.Errorf("MessageInto of a message that is not there: %t, %v", found, err)
+		}
+		return nil
 	})
 	return string(out)
 }

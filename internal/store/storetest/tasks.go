@@ -20,6 +20,7 @@ const (
 // RunTasks tests the Tasks interface.
 func RunTasks(t *testing.T, open Open) {
 	t.Run("Queue", func(t *testing.T) { t.Parallel(); runQueue(t, open) })
+	t.Run("Backlog", func(t *testing.T) { runBacklog(t, open) })
 	t.Run("Fencing", func(t *testing.T) { t.Parallel(); runFencing(t, open) })
 	t.Run("Cancel", func(t *testing.T) { t.Parallel(); runCancel(t, open) })
 	t.Run("Idempotency", func(t *testing.T) { t.Parallel(); runIdempotency(t, open) })

@@ -88,6 +88,13 @@ func (s *Stmt) BindText(i int, v string) {
 	s.check(sqlite3.Xsqlite3_bind_text(s.conn.tls, s.ptr, int32(i), p, int32(len(v)), sqlite3.SQLITE_STATIC))
 }
 
+// BindTextBytes binds a string that is given as bytes.
+func (s *Stmt) BindTextBytes(i int, v []byte) {
+	p := s.hold(len(v))
+	copy(libc.GoBytes(p, len(v)), v)
+	s.check(sqlite3.Xsqlite3_bind_text(s.conn.tls, s.ptr, int32(i), p, int32(len(v)), sqlite3.SQLITE_STATIC))
+}
+
 // BindBytes binds a blob; nil binds NULL.
 func (s *Stmt) BindBytes(i int, v []byte) {
 	if v == nil {

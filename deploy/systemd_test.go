@@ -1,0 +1,63 @@
+package deploy_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// unit is a unit file: the values of each key, by section.
+func unit(t *testing.T, path string) map[string][]string {
+	t.Helper()
+	values := map[string][]string{}
+	section := ""
+	for line := range strings.Lines(read(t, path)) {
+		line = strings.TrimSpace(line)
+		switch key, value, ok := strings.Cut(line, "="); {
+		case line == "" || line[0] == '#':
+		case line[0] == '[':
+			section = strings.Trim(line, "[]")
+		case !ok:
+			t.Errorf("%s: %q", path, line)
+		default:
+			values[section+"."+key] = append(values[section+"."+key], value)
+		}
+	}
+	return values
+}
+
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	serve, worker := unit(t, "systemd/hansard.service"), unit(t, "systemd/hansard-worker@.service")
+	for path, u := range map[string]map[string][]string{"hansard.service": serve, "hansard-worker@.service": worker} {
+		for key, want := range map[string]string{
+			"NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes", "PrivateDevices": "yes",
+			"MemoryDenyWriteExecute": "yes", "CapabilityBoundingSet": "", "StateDirectory": "hansard", "StateDirectoryMode": "0700",
+			"User": "hansard", "SystemCallArchitectures": "native",
+		} {
+			if got := u["Service."+key]; !slices.Equal(got, []string{want}) {
+				t.Errorf("%s: %s is %q, want %q", path, key, got, want)
+			}
+		}
+		if len(u["Service.ExecStart"]) != 1 {
+			t.Fatalf("%s: ExecStart is %q", path, u["Service.ExecStart"])
+		}
+		args := strings.Fields(u["Service.ExecStart"][0])
+		if args[0] != "/usr/bin/hansard" {
+			t.Errorf("%s starts %s", path, args[0])
+		}
+		var env []string
+		for _, e := range u["Service.Environment"] {
+			if !strings.HasPrefix(e, "HANSARD_CONFIG=") {
+				env = append(env, e)
+			}
+		}
+		accepted(t, path, args[1:], env)
+	}
+	// They differ in what they run, and in nothing that protects.
+	for key, value := range serve {
+		if strings.HasPrefix(key, "Service.") && key != "Service.ExecStart" && !slices.Equal(value, worker[key]) {
+			t.Errorf("%s is %q for the server and %q for a worker", key, value, worker[key])
+		}
+	}
+}
