@@ -18,9 +18,6 @@ import (
 	"time"
 
 	"hansard/internal/s3test"
-
-	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
 // bucket is where exports go with -storage s3 and null.
@@ -56,13 +53,7 @@ func startVersity(ctx context.Context) (*objectStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting an S3 server: %w", err)
 	}
-	c, err := minio.New(strings.TrimPrefix(s.Endpoint, "http://"), &minio.Options{
-		Creds: credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""), Region: s.Region, BucketLookup: minio.BucketLookupPath,
-	})
-	if err == nil {
-		err = c.MakeBucket(ctx, bucket, minio.MakeBucketOptions{Region: s.Region})
-	}
-	if err != nil {
+	if err := s.MakeBucket(ctx, bucket); err != nil {
 		return nil, errors.Join(fmt.Errorf("making a bucket: %w", err), s.End())
 	}
 	return &objectStore{

@@ -138,10 +138,9 @@ func (l *loop) run() error {
 		{&l.quoted, loopColumns + `WHERE m.id` + in},
 	} {
 		var err error
-		if *p.to, err = l.db.PrepareContext(l.ctx, p.sql); err != nil {
+		if *p.to, err = l.db.PrepareContext(l.ctx, p.sql); err != nil { //nolint:sqlclosecheck // ends with the database
 			return err
 		}
-		defer func() { _ = (*p.to).Close() }()
 	}
 	rows, err := l.db.QueryContext(l.ctx, loopColumns+`ORDER BY m.cid, m.created_at, m.id`)
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -69,17 +70,17 @@ func (c *postgresCopies) begin(ctx context.Context, dsn string, t *peerTable) {
 
 var copyEscapes = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`)
 
-func (c *postgresCopies) add(t *peerTable, values []any) error {
+func (c *postgresCopies) add(t *peerTable, values []sql.NullString) error {
 	p := c.tables[t]
 	for i, v := range values {
 		if i > 0 {
 			_ = p.WriteByte('\t') // the last write says if one has failed
 		}
-		if v == nil {
+		if !v.Valid {
 			_, _ = p.WriteString(`\N`)
 			continue
 		}
-		_, _ = copyEscapes.WriteString(p, v.(string)) //nolint:forcetypeassert // all that peerRows are given
+		_, _ = copyEscapes.WriteString(p, v.String)
 	}
 	return p.WriteByte('\n')
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -125,7 +126,7 @@ func (b *bench) peer(ctx context.Context, p peer) (err error) {
 		if err := b.havePlain(ctx); err != nil || b.plain == "" {
 			return err
 		}
-		args = append(args[:len(args):len(args)], b.plain)
+		args = append(slices.Clip(args), b.plain)
 	}
 	path := filepath.Join(b.work, "peer.out")
 	defer func() {
@@ -134,7 +135,7 @@ func (b *bench) peer(ctx context.Context, p peer) (err error) {
 		}
 	}()
 	if !p.output {
-		args = append(args[:len(args):len(args)], path)
+		args = append(slices.Clip(args), path)
 	}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	stderr := &tail{}

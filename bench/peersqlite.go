@@ -22,7 +22,8 @@ func openSQLite(path string) (*sql.DB, error) {
 type sqliteInserts struct {
 	ctx   context.Context //nolint:containedctx // that of one call
 	tx    *sql.Tx
-	ready map[*peerTable]*sql.Stmt
+	ready map[*peerTable]*sql.Stmt // end with the transaction
+	args  []any
 }
 
 // loadSQLite makes the peers' tables in a new file.
@@ -43,7 +44,7 @@ func loadSQLite(ctx context.Context, path, chat string) (err error) {
 			return fmt.Errorf("making %s: %w", t.name, err)
 		}
 		insert := fmt.Sprintf("INSERT INTO %s VALUES (?%s)", t.name, strings.Repeat(",?", len(t.columns)-1))
-		if in.ready[t], err = tx.PrepareContext(ctx, insert); err != nil {
+		if in.ready[t], err = tx.PrepareContext(ctx, insert); err != nil { //nolint:sqlclosecheck // ends with the transaction
 			return fmt.Errorf("filling %s: %w", t.name, err)
 		}
 	}
@@ -68,8 +69,12 @@ func loadSQLite(ctx context.Context, path, chat string) (err error) {
 	return nil
 }
 
-func (s *sqliteInserts) add(t *peerTable, values []any) error {
-	if _, err := s.ready[t].ExecContext(s.ctx, values...); err != nil {
+func (s *sqliteInserts) add(t *peerTable, values []sql.NullString) error {
+	s.args = s.args[:0]
+	for _, v := range values {
+		s.args = append(s.args, v)
+	}
+	if _, err := s.ready[t].ExecContext(s.ctx, s.args...); err != nil {
 		return fmt.Errorf("filling %s: %w", t.name, err)
 	}
 	return nil

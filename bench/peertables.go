@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -77,38 +78,41 @@ func (t *peerTable) indexes() []string {
 	return all
 }
 
-// peerRows takes the rows of tables. A value is a string or nil.
+// peerRows takes the rows of tables.
 type peerRows interface {
-	add(t *peerTable, values []any) error
+	add(t *peerTable, values []sql.NullString) error
 }
 
 // fields is an object of an import file.
 type fields map[string]json.RawMessage
 
 // take removes a text from the object.
-func (f fields) take(key string) (any, error) {
+func (f fields) take(key string) (sql.NullString, error) {
 	raw, ok := f[key]
 	delete(f, key)
 	if !ok || string(raw) == "null" {
-		return nil, nil //nolint:nilnil // that is what a database calls it
+		return sql.NullString{}, nil
 	}
 	if raw[0] != '"' {
-		return string(raw), nil
+		return valid(string(raw)), nil
 	}
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return nil, err
+		return sql.NullString{}, err
 	}
-	return strings.ReplaceAll(s, "\x00", ""), nil // PostgreSQL has no room for it
+	return valid(strings.ReplaceAll(s, "\x00", "")), nil // PostgreSQL has no room for it
 }
+
+func valid(s string) sql.NullString { return sql.NullString{String: s, Valid: true} }
 
 // row makes a row of the columns of a table, and of what is left its custom
 // fields.
-func (f fields) row(t *peerTable, known map[string]any) ([]any, error) {
-	values := make([]any, 0, len(t.columns))
+func (f fields) row(t *peerTable, known map[string]string) ([]sql.NullString, error) {
+	values := make([]sql.NullString, 0, len(t.columns))
 	for _, c := range t.columns {
 		name, kind, _ := strings.Cut(c, " ")
-		v, ok := known[name]
+		given, ok := known[name]
+		v := valid(given)
 		var err error
 		switch {
 		case ok:
@@ -121,25 +125,25 @@ func (f fields) row(t *peerTable, known map[string]any) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if v == nil {
+		if !v.Valid {
 			switch {
 			case kind == "text":
-				v = ""
+				v = valid("")
 			case kind == "number":
-				v = "0"
+				v = valid("0")
 			case name == "updated_at":
 				v = values[slices.Index(t.columns, "created_at time")]
 			}
 		}
-		if v == "true" {
-			v = "1"
+		if kind == "number" && v.String == "true" {
+			v = valid("1")
 		}
 		values = append(values, v)
 	}
 	return values, nil
 }
 
-func (f fields) rest() (any, error) {
+func (f fields) rest() (sql.NullString, error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
 	for i, key := range slices.Sorted(maps.Keys(f)) {
@@ -148,14 +152,14 @@ func (f fields) rest() (any, error) {
 		}
 		name, err := json.Marshal(key)
 		if err != nil {
-			return nil, err
+			return sql.NullString{}, err
 		}
 		b.Write(name)
 		b.WriteByte(':')
 		b.Write(bytes.ReplaceAll(f[key], []byte(`\u0000`), nil))
 	}
 	b.WriteByte('}')
-	return b.String(), nil
+	return valid(b.String()), nil
 }
 
 // loadPeer reads an import file into tables.
@@ -203,7 +207,7 @@ func (l *peerLoader) load(line []byte) error {
 	case "user":
 		return l.add(usersTable, f, nil)
 	case "channel":
-		return l.add(channelsTable, f, map[string]any{"cid": unquoted(f["type"]) + ":" + unquoted(f["id"])})
+		return l.add(channelsTable, f, map[string]string{"cid": unquoted(f["type"]) + ":" + unquoted(f["id"])})
 	case "message":
 		return l.message(f)
 	case "reaction":
@@ -215,7 +219,7 @@ func (l *peerLoader) load(line []byte) error {
 
 func (l *peerLoader) message(f fields) error {
 	id, user, parent := unquoted(f["id"]), unquoted(f["user"]), unquoted(f["parent_id"])
-	known := map[string]any{
+	known := map[string]string{
 		"cid": unquoted(f["channel_type"]) + ":" + unquoted(f["channel_id"]), "user_id": user,
 		"reply_count": fmt.Sprint(l.replies[id]),
 	}
@@ -233,18 +237,18 @@ func (l *peerLoader) message(f fields) error {
 	}
 	slices.Sort(mentioned)
 	for _, m := range slices.Compact(mentioned) {
-		if err := l.to.add(mentionsTable, []any{id, m}); err != nil {
+		if err := l.to.add(mentionsTable, []sql.NullString{valid(id), valid(m)}); err != nil {
 			return err
 		}
 	}
 	if at := [2]string{parent, user}; parent != "" && !l.seen[at] {
 		l.seen[at] = true
-		return l.to.add(threadsTable, []any{parent, user})
+		return l.to.add(threadsTable, []sql.NullString{valid(parent), valid(user)})
 	}
 	return nil
 }
 
-func (l *peerLoader) add(t *peerTable, f fields, known map[string]any) error {
+func (l *peerLoader) add(t *peerTable, f fields, known map[string]string) error {
 	values, err := f.row(t, known)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -140,7 +141,7 @@ func (p *postgresServer) cpuNow() time.Duration {
 	var total int64
 	all, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is a good one
 	for _, path := range all {
-		if stat := statFields(path); stat != nil && stat[1] == strconv.Itoa(p.pid) {
+		if stat := statFields(path); len(stat) > 1 && stat[1] == strconv.Itoa(p.pid) {
 			total += sum(stat, 11, 12)
 		}
 	}
@@ -157,7 +158,7 @@ func statFields(path string) []string {
 	if err != nil {
 		return nil
 	}
-	f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(f) < 15 {
 		return nil
 	}

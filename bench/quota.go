@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,7 +16,7 @@ const quotaPeriod = 20_000 // µs
 
 // newQuota makes a group with that share of one core. It takes the rights of
 // root.
-func newQuota(name string, share float64) (*quota, error) {
+func newQuota(share float64) (*quota, error) {
 	limit := strconv.Itoa(int(quotaPeriod * share))
 	for _, v := range []struct{ root, file, value string }{
 		{"/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", limit},
@@ -26,10 +25,11 @@ func newQuota(name string, share float64) (*quota, error) {
 		if _, err := os.Stat(filepath.Join(v.root, "cgroup.procs")); err != nil {
 			continue
 		}
-		q := &quota{filepath.Join(v.root, fmt.Sprintf("hansard-bench-%d-%s", os.Getpid(), name))}
-		if err := os.Mkdir(q.dir, 0o755); err != nil {
+		dir, err := os.MkdirTemp(v.root, "hansard-bench-")
+		if err != nil {
 			return nil, err
 		}
+		q := &quota{dir}
 		if v.file == "cpu.cfs_quota_us" {
 			if err := q.write("cpu.cfs_period_us", strconv.Itoa(quotaPeriod)); err != nil {
 				return nil, errors.Join(err, q.remove())

@@ -25,7 +25,7 @@ func (b *bench) scaling() []measure {
 	if b.chat.name == byFew || b.targets && b.chat.messages != b.middleSize() {
 		return nil
 	}
-	q, err := newQuota("probe", workerShare)
+	q, err := newQuota(workerShare)
 	if err == nil {
 		err = q.remove()
 	}
@@ -43,13 +43,18 @@ func (b *bench) scaling() []measure {
 func (b *bench) scaled(ctx context.Context, n int) error {
 	return b.with(ctx, func(_ *server, c *client.Client) (err error) {
 		var pids []int
-		for i := range n {
-			pid, end, err := b.startWorker(ctx, i)
+		var ends []func() error
+		defer func() {
+			for _, end := range ends {
+				err = errors.Join(err, end())
+			}
+		}()
+		for range n {
+			pid, end, err := b.startWorker(ctx)
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, end()) }()
-			pids = append(pids, pid)
+			pids, ends = append(pids, pid), append(ends, end)
 		}
 		before, theirs := usageOfAll(pids), b.pg.cpu()
 		began := time.Now()
@@ -77,8 +82,8 @@ func usageOfAll(pids []int) (all usage) {
 }
 
 // startWorker starts a worker process within a quota of its own.
-func (b *bench) startWorker(ctx context.Context, i int) (pid int, end func() error, err error) {
-	q, err := newQuota(fmt.Sprint(i), workerShare)
+func (b *bench) startWorker(ctx context.Context) (pid int, end func() error, err error) {
+	q, err := newQuota(workerShare)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -89,10 +94,10 @@ func (b *bench) startWorker(ctx context.Context, i int) (pid int, end func() err
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	end = func() error {
-		err := cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Process.Signal(os.Interrupt) // it may have ended
+		var err error
 		select {
-		case werr := <-ended:
-			err = werr // it may have ended before it was asked to
+		case err = <-ended:
 		case <-time.After(answerPatience):
 			err = errors.Join(errors.New("hansard worker did not stop"), cmd.Process.Kill(), <-ended)
 		}

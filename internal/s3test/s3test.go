@@ -132,12 +132,17 @@ func (s *Server) Bucket(t testing.TB) *Bucket {
 	return b
 }
 
+// core is a client of the server.
+func (s *Server) core() (*minio.Core, error) {
+	host, plain := strings.CutPrefix(s.Endpoint, "http://")
+	return minio.NewCore(strings.TrimPrefix(host, "https://"), &minio.Options{
+		Creds: credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""), Secure: !plain, Region: s.Region, BucketLookup: minio.BucketLookupPath,
+	})
+}
+
 func (b *Bucket) client(t testing.TB) minio.Core {
 	t.Helper()
-	host, plain := strings.CutPrefix(b.Endpoint, "http://")
-	c, err := minio.NewCore(strings.TrimPrefix(host, "https://"), &minio.Options{
-		Creds: credentials.NewStaticV4(b.AccessKey, b.SecretKey, ""), Secure: !plain, Region: b.Region, BucketLookup: minio.BucketLookupPath,
-	})
+	c, err := b.core()
 	if err != nil {
 		t.Fatal(err)
 	}
