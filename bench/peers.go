@@ -171,14 +171,15 @@ func (b *bench) peer(ctx context.Context, p peer) (err error) {
 		return err
 	}
 	messages, size := int64(b.chat.messages), info.Size()
+	theirs = b.pg.cpu() - theirs
 	if p.plain {
-		messages = 0
+		messages, theirs = 0, 0 // PostgreSQL has no part in it
 		if info, err = os.Stat(b.plain); err != nil {
 			return err
 		}
 		size = info.Size()
 	}
-	b.record(p.name, took, messages, size, used, b.pg.cpu()-theirs)
+	b.record(p.name, took, messages, size, used, theirs)
 	if p.plain || p.partial {
 		return nil
 	}
