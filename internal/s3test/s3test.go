@@ -135,20 +135,21 @@ func (s *Server) Bucket(t testing.TB) *Bucket {
 	return b
 }
 
+// core is a client of the server.
+func (s *Server) core() (*minio.Core, error) {
+	host, plain := strings.CutPrefix(s.Endpoint, "http://")
+	return minio.NewCore(strings.TrimPrefix(host, "https://"), &minio.Options{
+		Creds: credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""), Secure: !plain, Region: s.Region, BucketLookup: minio.BucketLookupPath,
+	})
+}
+
 func (b *Bucket) client(t testing.TB) minio.Core {
 	t.Helper()
-	c, err := b.connect()
+	c, err := b.core()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return *c
-}
-
-func (b *Bucket) connect() (*minio.Core, error) {
-	host, plain := strings.CutPrefix(b.Endpoint, "http://")
-	return minio.NewCore(strings.TrimPrefix(host, "https://"), &minio.Options{
-		Creds: credentials.NewStaticV4(b.AccessKey, b.SecretKey, ""), Secure: !plain, Region: b.Region, BucketLookup: minio.BucketLookupPath,
-	})
 }
 
 // remove removes the bucket with all that is in it.
@@ -227,7 +228,7 @@ type Object struct {
 // List lists the bucket by key. Unlike what else there is it may fail, and be
 // called from any goroutine: for those who look while the server has a fault.
 func (b *Bucket) List(ctx context.Context) (map[string]Object, error) {
-	c, err := b.connect()
+	c, err := b.core()
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +244,7 @@ func (b *Bucket) List(ctx context.Context) (map[string]Object, error) {
 
 // Read reads an object, as List lists. Without it the content is nil.
 func (b *Bucket) Read(ctx context.Context, key string) ([]byte, error) {
-	c, err := b.connect()
+	c, err := b.core()
 	if err != nil {
 		return nil, err
 	}
