@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"hansard/client"
 )
@@ -103,5 +102,5 @@ func (e *exporter) discard(t *client.Task) error {
 	if t.Result == nil {
 		return nil
 	}
-	return os.Remove(e.b.file(t.Result))
+	return e.b.discard(t.Result)
 }

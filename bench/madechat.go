@@ -26,7 +26,25 @@ const channels = 20
 // madeChat makes the chat with n messages in dir, unless it is there, and
 // returns its path.
 func madeChat(ctx context.Context, dir string, n int) (path string, err error) {
-	path = filepath.Join(dir, fmt.Sprintf("made-v%d-%d.jsonl", madeVersion, n))
+	return madeBy(ctx, dir, n, 0)
+}
+
+// A chat of few people, for exports of users: each has written as much as one
+// export takes of a user.
+const (
+	byFew      = "made, of 25 users"
+	fewAuthors = 25
+	eachWrites = 10_000
+)
+
+// madeBy is madeChat; with few > 0 the chat is written by that many users, as
+// much by each.
+func madeBy(ctx context.Context, dir string, n, few int) (path string, err error) {
+	name := fmt.Sprintf("made-v%d-%d", madeVersion, n)
+	if few > 0 {
+		name += fmt.Sprintf("-by-%d", few)
+	}
+	path = filepath.Join(dir, name+".jsonl")
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
@@ -41,7 +59,7 @@ func madeChat(ctx context.Context, dir string, n int) (path string, err error) {
 		}
 	}()
 	w := bufio.NewWriterSize(f, 1<<20)
-	if err := writeChat(ctx, w, n); err != nil {
+	if err := writeChatBy(ctx, w, n, few); err != nil {
 		return "", errors.Join(err, f.Close())
 	}
 	if err := errors.Join(w.Flush(), f.Close()); err != nil {
@@ -55,6 +73,7 @@ func madeChat(ctx context.Context, dir string, n int) (path string, err error) {
 // be drawn again without keeping anything of it.
 type maker struct {
 	n, users int
+	few      int // of them write; 0 = all do
 	out      *json.Encoder
 	pcg      rand.PCG
 	rnd      *rand.Rand
@@ -77,8 +96,11 @@ func (r *ring) add(i int) {
 func (r *ring) pick(rnd *rand.Rand) int { return r.ids[rnd.IntN(min(r.count, len(r.ids)))] }
 
 // writeChat writes the chat with n messages in Stream's import format.
-func writeChat(ctx context.Context, w io.Writer, n int) error {
+func writeChat(ctx context.Context, w io.Writer, n int) error { return writeChatBy(ctx, w, n, 0) }
+
+func writeChatBy(ctx context.Context, w io.Writer, n, few int) error {
 	m := newMaker(n, min(max(n/50, 200), 20_000))
+	m.few = few
 	m.out = json.NewEncoder(w)
 	if err := errors.Join(m.writeUsers(), m.writeChannels(), m.writeMembers()); err != nil {
 		return err
@@ -234,6 +256,9 @@ func (m *maker) writeMessage(i int) error {
 	d := message{
 		ID: messageID(i), ChannelType: "messaging", ChannelID: channelID(k), User: m.author(r), Type: "regular",
 		Text: m.sentence(r), CreatedAt: stamp(at),
+	}
+	if m.few > 0 {
+		d.User = userID(i % m.few)
 	}
 	recent := &m.recent[k]
 	switch p := r.IntN(100); {

@@ -9,21 +9,31 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
+)
+
+// The engines.
+const (
+	onSQLite   = "sqlite"
+	onPostgres = "postgres"
 )
 
 type options struct {
-	sizes  []int
-	file   string
-	dir    string
-	binary string
-	repeat int
-	writes int
-	only   *regexp.Regexp
+	sizes    []int
+	file     string
+	dir      string
+	binary   string
+	engines  []string
+	postgres string
+	storage  string
+	repeat   int
+	writes   int
+	peers    int
+	targets  bool
+	only     *regexp.Regexp
 }
 
 func main() {
@@ -39,6 +49,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) (err error) {
+	if len(args) == 3 && args[0] == loopCommand {
+		return goLoop(ctx, args[1], args[2])
+	}
 	o, err := parse(args)
 	if err != nil {
 		return err
@@ -57,26 +70,48 @@ func run(ctx context.Context, args []string) (err error) {
 			return err
 		}
 	}
+	objects, err := startObjects(ctx, o.storage)
+	if err != nil {
+		return err
+	}
+	hansard := program{path: o.binary}
+	if objects != nil {
+		defer func() { err = errors.Join(err, objects.end()) }()
+		hansard.env = objects.env
+	}
+	var pg *postgresServer
+	if slices.Contains(o.engines, onPostgres) {
+		if pg, err = startPostgres(ctx, o.postgres); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, pg.end()) }()
+	}
 	sources, err := o.sources(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s/%s, %d processors, %s; each measure taken %d times\n",
-		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), time.Now().Format(time.DateOnly), o.repeat)
+	fmt.Printf("%s; each measure taken %d times\n", machine(pg), o.repeat)
+	var done runs
 	for i, open := range sources {
 		c, err := open()
 		if err != nil {
 			return err
 		}
-		b := &bench{options: o, hansard: program{path: o.binary}, chat: c, work: filepath.Join(temp, strconv.Itoa(i))}
-		if err := b.run(ctx); err != nil {
-			return err
+		for _, engine := range o.engines {
+			b := &bench{options: o, hansard: hansard, chat: c, objects: objects, work: filepath.Join(temp, strconv.Itoa(i))}
+			if engine == onPostgres {
+				b.pg = pg
+			}
+			if err := b.run(ctx); err != nil {
+				return err
+			}
+			fmt.Printf("\n## %s, %s: %s messages, %d channels, %s users, %s MB\n\n%s%s", c.name, engine, grouped(float64(c.messages)),
+				len(c.cids), grouped(float64(c.users)), grouped(float64(c.size)/1e6), b.results.table(), b.results.comparison())
+			done = append(done, finished{engine, c, b.results})
 		}
-		fmt.Printf("\n## %s: %s messages, %d channels, %s users, %s MB\n\n%s", c.name, grouped(float64(c.messages)),
-			len(c.cids), grouped(float64(c.users)), grouped(float64(c.size)/1e6), b.results.table())
-		if err := os.RemoveAll(b.work); err != nil {
-			return err
-		}
+	}
+	if o.targets {
+		fmt.Printf("\n## Targets\n\n%s", done.table())
 	}
 	return nil
 }
@@ -99,6 +134,15 @@ func (o *options) sources(ctx context.Context) ([]func() (*chatFile, error), err
 			return examine("made", path)
 		})
 	}
+	if o.targets {
+		list = append(list, func() (*chatFile, error) {
+			path, err := madeBy(ctx, o.dir, fewAuthors*eachWrites, fewAuthors)
+			if err != nil {
+				return nil, err
+			}
+			return examine(byFew, path)
+		})
+	}
 	return list, nil
 }
 
@@ -108,12 +152,42 @@ func parse(args []string) (*options, error) {
 	sizes := f.String("sizes", "20000,200000", "how many messages the chats have, separated by commas")
 	f.StringVar(&o.file, "file", "", "measure with this import file instead (JSON lines, plain or gzip)")
 	f.StringVar(&o.dir, "dir", "", "keep the chats that are made in this folder, for the next time")
+	engine := f.String("engine", onSQLite, "sqlite, postgres or both")
+	f.StringVar(&o.postgres, "postgres", "", "URL of a PostgreSQL server to use instead of one that is started for it")
+	f.StringVar(&o.storage, "storage", "disk", "where exports go: disk, s3 (versitygw on this machine), or null (an S3 server that swallows them)")
+	f.IntVar(&o.peers, "peers", 200_000, "measure other programs beside with chats of up to that many messages")
+	f.BoolVar(&o.targets, "targets", false, "take what the table of targets needs, and print it")
 	f.StringVar(&o.binary, "hansard", "", "measure this binary instead of building one")
 	f.IntVar(&o.repeat, "repeat", 5, "how often each measure is taken")
 	f.IntVar(&o.writes, "writes", 40_000, "how many messages are sent in each measure of writing")
 	only := f.String("only", "", "take only the measures that this regular expression matches")
 	if err := f.Parse(args); err != nil {
 		return nil, err
+	}
+	set := map[string]bool{}
+	f.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	if o.targets {
+		if o.file != "" {
+			return nil, errors.New("-targets makes its own chats; -file cannot go with it")
+		}
+		for name, value := range map[string]string{"engine": "both", "sizes": "20000,200000,2000000"} {
+			if !set[name] {
+				if err := f.Set(name, value); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	switch *engine {
+	case onSQLite, onPostgres:
+		o.engines = []string{*engine}
+	case "both":
+		o.engines = []string{onSQLite, onPostgres}
+	default:
+		return nil, fmt.Errorf("-engine: %q is none of sqlite, postgres, both", *engine)
+	}
+	if !slices.Contains([]string{"disk", "s3", "null"}, o.storage) {
+		return nil, fmt.Errorf("-storage: %q is none of disk, s3, null", o.storage)
 	}
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", f.Arg(0))

@@ -32,7 +32,10 @@ func buildHansard(ctx context.Context, dir string) (string, error) {
 }
 
 // program is the binary that is measured.
-type program struct{ path string }
+type program struct {
+	path string
+	env  []string // beside that of this process
+}
 
 func (p program) command(ctx context.Context, args ...string) (*exec.Cmd, *tail) {
 	cmd := exec.CommandContext(ctx, p.path, args...)
@@ -42,6 +45,7 @@ func (p program) command(ctx context.Context, args ...string) (*exec.Cmd, *tail)
 			cmd.Env = append(cmd.Env, kv)
 		}
 	}
+	cmd.Env = append(cmd.Env, p.env...)
 	// Asked to stop first, so that it leaves no children or files.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 15 * time.Second
@@ -115,9 +119,9 @@ type server struct {
 
 // serve starts a server on a free port of this machine, without limits that
 // would get in the way of measuring.
-func (p program) serve(ctx context.Context, data string, more ...string) (*server, error) {
+func (p program) serve(ctx context.Context, more ...string) (*server, error) {
 	cmd, stderr := p.command(ctx, append([]string{
-		"serve", "--listen", "127.0.0.1:0", "--data", data,
+		"serve", "--listen", "127.0.0.1:0",
 		"--rate-limit", "0", "--max-channels", "0", "--max-users", "0", "--max-user-messages", "0",
 	}, more...)...)
 	out, in := io.Pipe()

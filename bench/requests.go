@@ -30,7 +30,10 @@ func (b *bench) requests(ctx context.Context) error {
 		return b.busy(ctx, c)
 	})
 	// Their files are of no use to anybody.
-	return errors.Join(err, os.RemoveAll(filepath.Join(b.data(), "files", "exports")))
+	if dir := b.files(); dir != "" {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, "exports")))
+	}
+	return err
 }
 
 // small is an export of next to nothing: a moment of the smallest channel.

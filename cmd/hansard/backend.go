@@ -110,6 +110,15 @@ func openBackend(ctx context.Context, s config.Settings, log *slog.Logger, missi
 		Store: b.store, Blob: b.blob, Scratch: b.scratch(), Version: build.Version, Logger: log,
 		Limits: export.Limits{Channels: s.MaxChannels, Users: s.MaxUsers, UserMessages: s.MaxUserMessages},
 	}
+	if o, ok := s.S3(); ok {
+		b.exports.NoSpans = o.NoSpans
+	}
+	b.exports.SpanDone = func(takenOver bool) {
+		b.metrics.SpanDone()
+		if takenOver {
+			b.metrics.SpanTakenOver()
+		}
+	}
 	if embedded, ok := store.As[*sqlite.Store](b.store); ok { // on PostgreSQL others write elsewhere
 		b.exports.Writers = embedded.Writers
 	}
@@ -183,11 +192,16 @@ func (b *backend) Close() error {
 func (b *backend) worker() (*worker.Worker, error) {
 	b.metrics.Slots(b.settings.Workers)
 	b.metrics.Kinds(task.Kinds()...)
-	return worker.New(worker.Options{
+	w, err := worker.New(worker.Options{
 		Store: b.store, Blob: b.blob, Handlers: b.handlers(), Data: b.settings.Data, Scratch: b.scratch(),
 		Concurrency: b.settings.Workers, Retention: b.settings.Retention, Observer: b.metrics, Logger: b.log,
-		UploadGrace: max(b.settings.URLTTL, 24*time.Hour),
+		UploadGrace: max(b.settings.URLTTL, 24*time.Hour), Idle: b.exports.Help,
 	})
+	if err != nil {
+		return nil, err
+	}
+	b.exports.Owner = w.Owner()
+	return w, nil
 }
 
 func (b *backend) handlers() map[string]task.Handler {

@@ -106,7 +106,11 @@ func TestS3(t *testing.T) {
 		"s3://bucket?endpoint=http://minio:9000&public_endpoint=files.example.com": {
 			Bucket: "bucket", Endpoint: "http://minio:9000", PublicEndpoint: "https://files.example.com",
 		},
-		"s3://bucket?endpoint=https://[::1]:9000/": {Bucket: "bucket", Endpoint: "https://[::1]:9000"},
+		"s3://bucket?spans=false":                                    {Bucket: "bucket", NoSpans: true},
+		"s3://bucket?spans=true":                                     {Bucket: "bucket"},
+		"s3://bucket?endpoint=x.r2.cloudflarestorage.com":            {Bucket: "bucket", Endpoint: "https://x.r2.cloudflarestorage.com", NoSpans: true},
+		"s3://bucket?endpoint=x.r2.cloudflarestorage.com&spans=true": {Bucket: "bucket", Endpoint: "https://x.r2.cloudflarestorage.com"},
+		"s3://bucket?endpoint=https://[::1]:9000/":                   {Bucket: "bucket", Endpoint: "https://[::1]:9000"},
 	} {
 		got, err := load(t, "url-ttl: 7d\n", nil, "--storage", storage)
 		if err != nil {
@@ -234,6 +238,7 @@ func TestRefused(t *testing.T) {
 		"s3, a secret":       {flags: []string{"--storage", "s3://bucket?secret_key=" + secret}, want: []string{"--storage", `"secret_key"`}},
 		"s3, twice":          {flags: []string{"--storage", "s3://bucket?region=a&region=b"}, want: []string{"--storage", "region once"}},
 		"s3, no bool":        {flags: []string{"--storage", "s3://bucket?path_style=yes"}, want: []string{"--storage", "path_style=true"}},
+		"s3, spans":          {flags: []string{"--storage", "s3://bucket?spans=off"}, want: []string{"--storage", "spans=true"}},
 		"s3, endpoint":       {flags: []string{"--storage", "s3://bucket?endpoint=http://h:1/path"}, want: []string{"--storage", "endpoint=…"}},
 		"s3, endpoint user":  {flags: []string{"--storage", "s3://bucket?endpoint=http://k:" + secret + "@h:1"}, want: []string{"--storage", "endpoint=…"}},
 		"s3, public":         {flags: []string{"--storage", "s3://bucket?public_endpoint=ftp://h"}, want: []string{"--storage", "public_endpoint=…"}},

@@ -27,6 +27,9 @@ type S3 struct {
 	PathStyle *bool
 	PartSize  int64 // bytes in a part of a file; 0 = 8 MiB
 	Parallel  int   // parts of a file on their way at once; 0 = 3
+	// NoSpans says that the store takes only parts of one size, but for the
+	// last: several workers cannot make one file then.
+	NoSpans bool
 }
 
 // maxS3URLTTL is how long a presigned URL can live at most.
@@ -109,7 +112,7 @@ func parseS3(v string) (S3, error) {
 }
 
 // s3Parameters are the names that parameters reads.
-var s3Parameters = []string{"endpoint", "insecure", "parallel", "part_size", "path_style", "public_endpoint", "region"}
+var s3Parameters = []string{"endpoint", "insecure", "parallel", "part_size", "path_style", "public_endpoint", "region", "spans"}
 
 func (o *S3) parameters(query url.Values) error {
 	for name, values := range query {
@@ -128,6 +131,10 @@ func (o *S3) parameters(query url.Values) error {
 	if err != nil {
 		return err
 	}
+	spans, spansGiven, err := boolParameter(query, "spans")
+	if err != nil {
+		return err
+	}
 	if styleGiven {
 		o.PathStyle = &style
 	}
@@ -141,6 +148,7 @@ func (o *S3) parameters(query url.Values) error {
 			return err
 		}
 	}
+	o.NoSpans = spansGiven && !spans || !spansGiven && strings.HasSuffix(o.Endpoint, r2)
 	if insecureGiven && insecure == strings.HasPrefix(o.Endpoint, "https:") || insecure && o.Endpoint == "" {
 		return errors.New("must have an insecure=… that fits its endpoint=…")
 	}
@@ -160,6 +168,9 @@ func (o *S3) parameters(query url.Values) error {
 	}
 	return nil
 }
+
+// r2 ends the endpoints of a store that takes only parts of one size.
+const r2 = ".r2.cloudflarestorage.com"
 
 func boolParameter(query url.Values, name string) (value, given bool, err error) {
 	if !query.Has(name) {

@@ -52,6 +52,8 @@ type checkpoint struct {
 	Sizes  [format.Sections + 1]int64 `json:"sizes"`
 	Counts format.Counts              `json:"counts"`
 	AsOf   chat.Time                  `json:"as_of"`
+	// Whole says that the export cannot be divided into spans.
+	Whole bool `json:"whole,omitempty"`
 }
 
 // RunChannels carries out a task of the kind task.ExportChannels.
@@ -82,6 +84,13 @@ func (s *Service) runChannels(ctx context.Context, a *task.Attempt) (result []by
 		return nil, err
 	}
 	key := fileKey("channels", j.app, &a.Task, j.request.ext()+j.request.suffix())
+	if j.divisible() {
+		result, err := j.spread(ctx, key)
+		if !errors.Is(err, errWhole) {
+			return result, err
+		}
+		j.whole()
+	}
 	if j.out, err = newOutput(ctx, s.Blob, key, j.request.Packing); err != nil {
 		return nil, err
 	}
@@ -125,7 +134,7 @@ func (j *job) plan(ctx context.Context) (err error) {
 			})
 		}
 		for _, spec := range j.request.Channels {
-			row, err := j.channel(r, spec.CID)
+			row, err := j.request.channel(r, spec.CID)
 			if err != nil {
 				return err
 			}
@@ -155,9 +164,9 @@ func (j *job) matches(r store.Reader, row *store.ChannelRow) (bool, error) {
 
 // channel reads a requested channel. One that is gone since the request was
 // taken fails the task.
-func (j *job) channel(r store.Reader, cid string) (store.ChannelRow, error) {
-	row, err := r.Channel(cid)
-	if errors.Is(err, store.ErrNotFound) || err == nil && row.Channel.DeletedAt != 0 && !j.request.IncludeSoftDeleted {
+func (r *ChannelsRequest) channel(v store.Reader, cid string) (store.ChannelRow, error) {
+	row, err := v.Channel(cid)
+	if errors.Is(err, store.ErrNotFound) || err == nil && row.Channel.DeletedAt != 0 && !r.IncludeSoftDeleted {
 		return row, task.Failf("NotFound", "The channel %s was deleted before it could be exported.", cid)
 	}
 	return row, err
@@ -172,10 +181,7 @@ func (j *job) begin() error {
 	case Parquet:
 		j.format = &format.Parquet{Columns: r.IncludeFields}
 	default:
-		j.format = format.V2{}
-		if r.Version == V1 {
-			j.format = &format.V1{}
-		}
+		j.format = r.pieces()
 	}
 	if r.ExportUsers && r.Version == V2 {
 		j.users = &userSet{}
@@ -189,7 +195,19 @@ func (j *job) begin() error {
 	if direct == nil && j.resume() {
 		return nil
 	}
+	// What earlier attempts have spooled is of no use, and takes up room.
+	if err := os.RemoveAll(j.secs.dir); err != nil {
+		return fmt.Errorf("remove what was spooled: %w", err)
+	}
 	return j.format.Begin(j.secs)
+}
+
+// pieces is the format of the request, of those that have versions.
+func (r *ChannelsRequest) pieces() format.Pieces {
+	if r.Version == V1 {
+		return &format.V1{}
+	}
+	return format.V2{}
 }
 
 // spoolAbove is from how many messages on an export of several channels is
@@ -206,6 +224,11 @@ func (j *job) straight() bool {
 	if j.users != nil || j.filter != nil {
 		return false
 	}
+	return j.oneSnapshot()
+}
+
+// oneSnapshot reports whether all channels are exported from one snapshot.
+func (j *job) oneSnapshot() bool {
 	return len(j.request.Channels) == 1 || j.total <= cmp.Or(j.SpoolAbove, spoolAbove)
 }
 
@@ -321,24 +344,27 @@ func (j *job) next(ctx context.Context) (cid string, err error) {
 
 // source is one entry of the request as of snap.
 func (j *job) source(ctx context.Context, snap store.Snapshot, r *render.Renderer, spec ChannelSpec) (*format.Source, error) {
-	row, err := j.channel(snap, spec.CID)
-	if err != nil {
-		return nil, err
-	}
 	if j.asOf == 0 {
 		j.asOf = snap.AsOf()
 	}
+	return j.request.source(snap, r, spec, &j.counts, j.progress(ctx))
+}
+
+func (r *ChannelsRequest) source(snap store.Snapshot, rr *render.Renderer, spec ChannelSpec, counts *format.Counts, progress func() error) (*format.Source, error) {
+	row, err := r.channel(snap, spec.CID)
+	if err != nil {
+		return nil, err
+	}
 	return &format.Source{
-		Reader: snap, Render: r, Row: row, Counts: &j.counts, Hide: since(ChannelSpec{}, &row.Channel, j.request.IncludeTruncated),
-		Since: since(spec, &row.Channel, j.request.IncludeTruncated), Until: spec.Until,
-		Progress: j.progress(ctx),
+		Reader: snap, Render: rr, Row: row, Counts: counts, Progress: progress, Until: spec.Until,
+		Since: since(spec, &row.Channel, r.IncludeTruncated), Hide: since(ChannelSpec{}, &row.Channel, r.IncludeTruncated),
 	}, nil
 }
 
-func (j *job) renderer(snap store.Snapshot) *render.Renderer {
-	r := render.NewBulk(snap)
-	r.Clear = j.request.ClearDeletedText
-	return r
+func (r *ChannelsRequest) renderer(snap store.Snapshot) *render.Renderer {
+	rr := render.NewBulk(snap)
+	rr.Clear = r.ClearDeletedText
+	return rr
 }
 
 // together exports all entries of the request from one snapshot, step by step,
@@ -351,7 +377,7 @@ func (j *job) together(ctx context.Context) error {
 	defer j.closeSnapshot(snap)
 	stop := context.AfterFunc(ctx, snap.Interrupt)
 	defer stop()
-	r := j.renderer(snap)
+	r := j.request.renderer(snap)
 	sources := make([]*format.Source, len(j.request.Channels))
 	for i, spec := range j.request.Channels {
 		if sources[i], err = j.source(ctx, snap, r, spec); err != nil {
@@ -385,7 +411,7 @@ func (j *job) one(ctx context.Context, spec ChannelSpec) error {
 	defer j.release(spec.CID, snap)
 	stop := context.AfterFunc(ctx, snap.Interrupt)
 	defer stop()
-	r := j.renderer(snap)
+	r := j.request.renderer(snap)
 	if j.users != nil {
 		j.users.begin()
 		r.Seen = j.users.add

@@ -38,9 +38,17 @@ func (j *job) note(cid string, messages int64, asOf chat.Time) error {
 	return b.Flush()
 }
 
+// product is a file that is written but not visible yet.
+type product interface {
+	// finish ends the file.
+	finish() (size int64, sum string, err error)
+	// commit makes it visible.
+	commit() error
+}
+
 // finish ends the file, makes it and its manifest visible, and gives the
 // task's result.
-func (s *Service) finish(ctx context.Context, a *task.Attempt, app store.App, key string, out *output, p Packing, m *manifest) ([]byte, error) {
+func (s *Service) finish(ctx context.Context, a *task.Attempt, app store.App, key string, out product, p Packing, m *manifest) ([]byte, error) {
 	size, sum, err := out.finish()
 	if err != nil {
 		return nil, fmt.Errorf("write the export file: %w", err)

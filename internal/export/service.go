@@ -44,7 +44,23 @@ type Service struct {
 	// nil means that they never do.
 	Writers func() (wrote time.Duration, log int64)
 
-	pacer pacer
+	// NoSpans keeps large exports from being divided among workers, for object
+	// stores that take only parts of one size.
+	NoSpans bool
+	// SpanMessages is how many messages a span has; 0 means 16,384, and more of
+	// exports that would have too many spans.
+	SpanMessages int
+	// SpanLease is for how long a worker that is not heard of keeps a span; 0
+	// means 15 s.
+	SpanLease time.Duration
+	// Owner names this process in the leases of spans; "" is a random name.
+	Owner string
+	// SpanDone, if set, is called after each span that this process has done;
+	// takenOver says that somebody else was lost over it.
+	SpanDone func(takenOver bool)
+
+	pacer  pacer
+	chunks chunks
 }
 
 // keyLife is how long an Idempotency-Key is remembered (contract section 3).

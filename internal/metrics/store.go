@@ -30,7 +30,11 @@ func (m *Metrics) Store(s store.Store) store.Store {
 	if m == nil {
 		return s
 	}
-	return &watchedStore{Store: s, m: m, calls: operations(m.storeTime, m.storeErrors, view, update, snapshot, enqueue, claim, heartbeat, finish)}
+	w := &watchedStore{Store: s, m: m, calls: operations(m.storeTime, m.storeErrors, view, update, snapshot, enqueue, claim, heartbeat, finish)}
+	if sharer, ok := s.(store.Sharer); ok {
+		return &watchedSharer{watchedStore: w, Spans: sharer, sharer: sharer}
+	}
+	return w
 }
 
 type watchedStore struct {
@@ -87,8 +91,13 @@ func (s *watchedStore) Snapshot(ctx context.Context, app int64) (store.Snapshot,
 	if err != nil {
 		return nil, err
 	}
+	return &watchedSnapshot{Snapshot: snap, closed: s.opened()}, nil
+}
+
+// opened counts a snapshot that is open, until closed is called.
+func (s *watchedStore) opened() (closed func()) {
 	s.m.snapshots.Inc()
-	return &watchedSnapshot{Snapshot: snap, closed: sync.OnceFunc(s.m.snapshots.Dec)}, nil
+	return sync.OnceFunc(s.m.snapshots.Dec)
 }
 
 type watchedSnapshot struct {
@@ -99,6 +108,45 @@ type watchedSnapshot struct {
 func (s *watchedSnapshot) Close() error {
 	s.closed()
 	return s.Snapshot.Close()
+}
+
+// watchedSharer is a store whose snapshots can be shared.
+type watchedSharer struct {
+	*watchedStore
+	store.Spans
+	sharer store.Sharer
+}
+
+func (s *watchedSharer) Shares() bool { return s.sharer.Shares() }
+
+func (s *watchedSharer) ShareSnapshot(ctx context.Context, app int64) (store.SharedSnapshot, error) {
+	start := time.Now()
+	snap, err := s.sharer.ShareSnapshot(ctx, app)
+	s.ended(snapshot, start, err)
+	if err != nil {
+		return nil, err
+	}
+	return &watchedShared{SharedSnapshot: snap, closed: s.opened()}, nil
+}
+
+func (s *watchedSharer) JoinSnapshot(ctx context.Context, app int64, id string) (store.Snapshot, error) {
+	start := time.Now()
+	snap, err := s.sharer.JoinSnapshot(ctx, app, id)
+	s.ended(snapshot, start, err)
+	if err != nil {
+		return nil, err
+	}
+	return &watchedSnapshot{Snapshot: snap, closed: s.opened()}, nil
+}
+
+type watchedShared struct {
+	store.SharedSnapshot
+	closed func()
+}
+
+func (s *watchedShared) Close() error {
+	s.closed()
+	return s.SharedSnapshot.Close()
 }
 
 func (s *watchedStore) Enqueue(ctx context.Context, t *store.Task, idem *store.Idempotency) (*store.Task, error) {

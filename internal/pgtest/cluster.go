@@ -70,7 +70,17 @@ func unavailable(t testing.TB, err error, ci bool) {
 	t.Skipf("pgtest: %v", err)
 }
 
-func launch(ctx context.Context) (*Cluster, error) {
+// Launch starts a cluster outside of tests, with settings such as "fsync=on"
+// in addition to those that tests have. It is taken away by End, or with the
+// process.
+func Launch(ctx context.Context, settings ...string) (*Cluster, error) {
+	return launch(ctx, settings...)
+}
+
+// End takes away a cluster that Launch has started.
+func (c *Cluster) End() error { return c.guard.end() }
+
+func launch(ctx context.Context, settings ...string) (*Cluster, error) {
 	who, err := unprivileged()
 	if err != nil {
 		return nil, &missingError{err}
@@ -86,9 +96,15 @@ func launch(ctx context.Context) (*Cluster, error) {
 	c := &Cluster{dir: dir, password: rand.Text()}
 	// What a crash of the machine would do to the data does not matter. All
 	// else is as servers have it by default, for tests to find what users would.
-	c.guard, err = watch(ctx, who, dir, bin.path("postgres"), "-D", c.data(), "-k", dir,
+	server := []string{
+		bin.path("postgres"), "-D", c.data(), "-k", dir,
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_permissions=0700", "-c", "max_connections=400",
-		"-c", "shared_buffers=64MB", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "log_min_messages=warning")
+		"-c", "shared_buffers=64MB", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "log_min_messages=warning",
+	}
+	for _, s := range settings {
+		server = append(server, "-c", s) // the last one counts
+	}
+	c.guard, err = watch(ctx, who, dir, server...)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}

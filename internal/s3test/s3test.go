@@ -5,9 +5,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -132,12 +135,17 @@ func (s *Server) Bucket(t testing.TB) *Bucket {
 	return b
 }
 
+// core is a client of the server.
+func (s *Server) core() (*minio.Core, error) {
+	host, plain := strings.CutPrefix(s.Endpoint, "http://")
+	return minio.NewCore(strings.TrimPrefix(host, "https://"), &minio.Options{
+		Creds: credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""), Secure: !plain, Region: s.Region, BucketLookup: minio.BucketLookupPath,
+	})
+}
+
 func (b *Bucket) client(t testing.TB) minio.Core {
 	t.Helper()
-	host, plain := strings.CutPrefix(b.Endpoint, "http://")
-	c, err := minio.NewCore(strings.TrimPrefix(host, "https://"), &minio.Options{
-		Creds: credentials.NewStaticV4(b.AccessKey, b.SecretKey, ""), Secure: !plain, Region: b.Region, BucketLookup: minio.BucketLookupPath,
-	})
+	c, err := b.core()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,6 +216,71 @@ func (b *Bucket) Sizes(t testing.TB) map[string]int64 {
 		sizes[o.Key] = o.Size
 	}
 	return sizes
+}
+
+// Object is what a list says of an object.
+type Object struct {
+	Size    int64
+	ETag    string
+	ModTime time.Time
+}
+
+// List lists the bucket by key. Unlike what else there is it may fail, and be
+// called from any goroutine: for those who look while the server has a fault.
+func (b *Bucket) List(ctx context.Context) (map[string]Object, error) {
+	c, err := b.core()
+	if err != nil {
+		return nil, err
+	}
+	list := map[string]Object{}
+	for o := range c.ListObjectsIter(ctx, b.Name, minio.ListObjectsOptions{Recursive: true}) {
+		if o.Err != nil {
+			return nil, o.Err
+		}
+		list[o.Key] = Object{o.Size, o.ETag, o.LastModified}
+	}
+	return list, ctx.Err()
+}
+
+// Read reads an object, as List lists. Without it the content is nil.
+func (b *Bucket) Read(ctx context.Context, key string) ([]byte, error) {
+	c, err := b.core()
+	if err != nil {
+		return nil, err
+	}
+	r, _, _, err := c.GetObject(ctx, b.Name, key, minio.GetObjectOptions{})
+	if minio.ToErrorResponse(err).Code == minio.NoSuchKey {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(r)
+	return content, errors.Join(err, r.Close())
+}
+
+// AgeUploads makes the multipart uploads that are neither completed nor aborted
+// older, as if they had been left alone for that long. It reports whether it
+// can: on a server that was named it cannot.
+func (b *Bucket) AgeUploads(t testing.TB, by time.Duration) bool {
+	t.Helper()
+	if b.dir == "" {
+		return false
+	}
+	at := time.Now().Add(-by)
+	err := filepath.WalkDir(filepath.Join(b.data(), b.Name, ".sgwtmp"), func(path string, _ fs.DirEntry, err error) error {
+		if err == nil {
+			err = os.Chtimes(path, at, at)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it has just ended, or there never was one
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatalf("making uploads older: %v", err)
+	}
+	return true
 }
 
 // Uploads lists the keys of the multipart uploads that are neither completed

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/minio/minio-go/v7"
 )
 
 // patience is for how long a server may take to start or to end.
@@ -53,6 +55,26 @@ func Start(t testing.TB) *Server {
 	})
 	return s
 }
+
+// Launch starts a server outside of tests. It is taken away by End, or with the
+// process.
+func Launch() (*Server, error) { return newServer() }
+
+// End takes away a server that Launch has started.
+func (s *Server) End() error { return s.remove() }
+
+// MakeBucket makes a bucket that is there as long as the server is.
+func (s *Server) MakeBucket(ctx context.Context, name string) error {
+	c, err := s.core()
+	if err != nil {
+		return err
+	}
+	return c.MakeBucket(ctx, name, minio.MakeBucketOptions{Region: s.Region})
+}
+
+// Dir is the folder where a server of this process keeps its objects: each is
+// the file of its bucket and key.
+func (s *Server) Dir() string { return s.data() }
 
 // rootKeys are the credentials of all servers of this process, so that what
 // the tests start can have them in its environment.

@@ -9,7 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
+	"hansard/internal/blob"
 	"hansard/internal/store"
 	"hansard/internal/wire"
 
@@ -92,6 +94,14 @@ func (s *Server) explain(x *exchange, err error) *wire.Error {
 		return wire.Errorf(wire.CodeTimeout, "the request was given up")
 	}
 	s.log.Error("request failed", "request_id", x.id, "route", x.route, "app", x.app, "error", err)
+	switch {
+	case errors.Is(err, store.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return wire.Errorf(wire.CodeInternal, "the server has no space left, nothing was written; request id %s", x.id)
+	case errors.Is(err, store.ErrUnavailable):
+		return wire.Errorf(wire.CodeInternal, "the server cannot reach its database, please try again later; request id %s", x.id)
+	case errors.Is(err, blob.ErrUnavailable):
+		return wire.Errorf(wire.CodeInternal, "the server cannot reach its object store, please try again later; request id %s", x.id)
+	}
 	return wire.AsError(errInternal(x.id))
 }
 

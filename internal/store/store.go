@@ -19,6 +19,11 @@ var (
 	ErrLeaseLost = errors.New("the task's lease was lost")
 	// ErrKeyReused: the same idempotency key came with another request.
 	ErrKeyReused = errors.New("the idempotency key was used with another request body")
+	// ErrUnavailable: the database cannot be reached, or was lost on the way.
+	// Whether a write was done that failed like this is not always known.
+	ErrUnavailable = errors.New("the database cannot be reached")
+	// ErrFull: the database has no room left; nothing was written.
+	ErrFull = errors.New("the disk of the database is full")
 )
 
 // UnknownUserError says that a write names a user that does not exist.

@@ -25,6 +25,10 @@ func (r *Runner) outcome(t *store.Task, result []byte, err, cause error) store.O
 		return failed(failure)
 	case errors.Is(cause, ErrShutdown), errors.Is(err, ErrShutdown):
 		return store.Outcome{Status: store.Waiting, Refund: true}
+	case errors.Is(err, store.ErrUnavailable) && t.Epoch < int64(r.begun()):
+		// That the database was away is not the task's fault, unless it is so
+		// each time.
+		return store.Outcome{Status: store.Pending, Delay: r.pause(t.Attempt), Refund: true}
 	case t.Attempt < r.attempts(), committed(t) && t.Attempt < committedAttempts:
 		return store.Outcome{Status: store.Pending, Delay: r.pause(t.Attempt)}
 	default:
@@ -64,6 +68,10 @@ func explain(t *store.Task, err error) *Failure {
 		return Failf("InternalError", "The import could not be finished in %d attempts, and part of it is loaded. The server's log has the reason under task %s. Importing the same file again completes it.", t.Attempt, t.ID)
 	}
 	switch {
+	case errors.Is(err, store.ErrFull):
+		return Failf("DatabaseFull", "There is no space left for the server's database (%d attempts). Make room and start the task again.", t.Attempt)
+	case errors.Is(err, store.ErrUnavailable):
+		return Failf("DatabaseUnavailable", "The server's database could not be reached, or was lost again and again.")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return Failf("StorageFull", "There is no space left where the server keeps its files (%d attempts). Make room and start the task again.", t.Attempt)
 	case errors.Is(err, blob.ErrUnavailable):

@@ -47,6 +47,11 @@ type Runner struct {
 	// Finished, if set, is called after the end of an attempt was stored. Its
 	// context outlives the worker's: bound what is done.
 	Finished func(ctx context.Context, t *store.Task, o store.Outcome)
+	// Idle, if set, is called in slots that find no task: there may be something
+	// else to do. It returns when there is nothing more, when ctx ends, or soon
+	// after enough reports that the slot is wanted for a task, and says whether
+	// it has done anything.
+	Idle     func(ctx context.Context, enough func() bool) (worked bool)
 	Observer Observer     // nil = nobody
 	Logger   *slog.Logger // slog.Default() by default
 
@@ -108,6 +113,8 @@ func (r *Runner) Run(ctx context.Context) {
 		running.Go(func() { r.watchOwners(ctx) })
 	}
 	slots := make(chan struct{}, max(r.Concurrency, 1))
+	idlers := &idlers{runner: r}
+	defer idlers.wait()
 	down := false
 	for {
 		select {
@@ -118,6 +125,7 @@ func (r *Runner) Run(ctx context.Context) {
 		claimed := time.Now()
 		t, err := r.Store.Claim(ctx, r.Owner, r.lease(), "")
 		if t != nil && err == nil {
+			idlers.leave(cap(slots) - len(slots))
 			running.Go(func() {
 				defer func() { <-slots }()
 				r.attempt(ctx, t, claimed)
@@ -127,6 +135,9 @@ func (r *Runner) Run(ctx context.Context) {
 		<-slots
 		if ctx.Err() != nil {
 			return
+		}
+		if err == nil {
+			idlers.join(ctx, cap(slots)-len(slots))
 		}
 		wait := r.poll()
 		if err != nil {

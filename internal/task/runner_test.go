@@ -54,6 +54,40 @@ func TestRunnerRetries(t *testing.T) {
 	}
 }
 
+// TestRunnerDatabaseLost: that the database was lost on the way is not counted
+// against a task, but a task that loses it each time has an end, too.
+func TestRunnerDatabaseLost(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		losses int64
+		status store.TaskStatus
+	}{{"some times", 6, store.Completed}, {"each time", 1000, store.Failed}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.enqueue(t, "t")
+			start(t, b.runner(func(_ context.Context, a *task.Attempt) ([]byte, error) {
+				if a.Task.Epoch <= c.losses {
+					return nil, fmt.Errorf("read: %w: secret internals", store.ErrUnavailable)
+				}
+				return []byte(`{}`), nil
+			}))
+			got := b.awaitStatus(t, "t", c.status)
+			if c.status == store.Failed {
+				if f := failure(t, got); f.Type != "DatabaseUnavailable" || strings.Contains(f.Description, "secret") {
+					t.Errorf("%+v", f)
+				}
+				if got.Epoch > 20 {
+					t.Errorf("it was begun %d times", got.Epoch)
+				}
+			} else if got.Attempt != 1 {
+				t.Errorf("completed with attempt %d", got.Attempt)
+			}
+		})
+	}
+}
+
 func TestRunnerPausesBetweenAttempts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -91,6 +125,9 @@ func TestRunnerGivesUp(t *testing.T) {
 		{"full disk", func(context.Context, *task.Attempt) ([]byte, error) {
 			return nil, fmt.Errorf("write: %w", syscall.ENOSPC)
 		}, "StorageFull", 3},
+		{"full database", func(context.Context, *task.Attempt) ([]byte, error) {
+			return nil, fmt.Errorf("commit: %w: secret internals", store.ErrFull)
+		}, "DatabaseFull", 3},
 		{"no object store", func(context.Context, *task.Attempt) ([]byte, error) {
 			return nil, fmt.Errorf("write: %w: secret internals", blob.ErrUnavailable)
 		}, "StorageUnavailable", 3},

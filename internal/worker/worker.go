@@ -43,6 +43,8 @@ type Options struct {
 	// of Retention if that is shorter.
 	PurgeEvery time.Duration
 
+	// Idle is called in slots that find no task, see task.Runner.
+	Idle     func(ctx context.Context, enough func() bool) (worked bool)
 	Observer task.Observer // is told of attempts; nil = nobody
 	Logger   *slog.Logger  // slog.Default() by default
 	// Adjust may change the runner before it is used, for settings that only
@@ -93,6 +95,7 @@ func New(opts Options) (*Worker, error) {
 		Instances:   w.instances,
 		Concurrency: opts.Concurrency,
 		Finished:    w.finished,
+		Idle:        opts.Idle,
 		Observer:    opts.Observer,
 		Logger:      opts.Logger,
 	}
@@ -109,6 +112,14 @@ func (w *Worker) Run(ctx context.Context) {
 	purging.Go(func() { w.PurgeLoop(ctx) })
 	w.runner.Run(ctx)
 	purging.Wait()
+}
+
+// Owner names this worker in leases; "" is a random name.
+func (w *Worker) Owner() string {
+	if w.instances == nil {
+		return ""
+	}
+	return w.instances.Owner()
 }
 
 // Wake tells the worker that a task was enqueued.

@@ -23,15 +23,21 @@ func Build() (remove func(), err error) {
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
-	args := []string{"build", "-o", name}
-	if Race {
-		args = append(args, "-race")
-	}
-	cmd := exec.Command("go", append(args, "hansard/cmd/hansard")...)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if err := build(name); err != nil {
 		remove()
-		return nil, fmt.Errorf("go build: %w\n%s", err, out)
+		return nil, err
 	}
 	binary = name
 	return remove, nil
+}
+
+func build(name string, flags ...string) error {
+	args := append([]string{"build", "-o", name}, flags...)
+	if Race {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, "hansard/cmd/hansard")...).CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
 }

@@ -87,8 +87,9 @@ func (c *Client) fetch(method, address string, body []byte, headers ...string) (
 }
 
 // Do calls the API. A body of nil is none, bytes and strings are sent as they
-// are, anything else as JSON. It may be used from any goroutine.
-func (c *Client) Do(method, path string, body any) (*Response, error) {
+// are, anything else as JSON; further headers come in pairs. It may be used from
+// any goroutine.
+func (c *Client) Do(method, path string, body any, headers ...string) (*Response, error) {
 	c.t.Helper()
 	var sent []byte
 	switch b := body.(type) {
@@ -109,7 +110,7 @@ func (c *Client) Do(method, path string, body any) (*Response, error) {
 		sep = "&"
 	}
 	return c.fetch(method, c.URL+path+sep+"api_key="+url.QueryEscape(c.App.Key), sent,
-		"Authorization", c.App.Token(), "Stream-Auth-Type", "jwt", "Content-Type", "application/json")
+		append(headers, "Authorization", c.App.Token(), "Stream-Auth-Type", "jwt", "Content-Type", "application/json")...)
 }
 
 // Try is Do that decodes the answer into out, and gives an error unless the

@@ -31,10 +31,15 @@ type Process struct {
 // the test at the latest.
 func Exec(t testing.TB, args ...string) *Process {
 	t.Helper()
+	return run(t, binary, nil, args...)
+}
+
+func run(t testing.TB, program string, env []string, args ...string) *Process {
+	t.Helper()
 	p := &Process{t: t, err: &log{}, done: make(chan struct{})}
-	p.cmd = exec.Command(binary, args...)
+	p.cmd = exec.Command(program, args...)
 	p.cmd.Dir = t.TempDir()
-	p.cmd.Env = append(environment(), store(t, args)...)
+	p.cmd.Env = append(append(environment(), store(t, args)...), env...)
 	p.cmd.Stderr = p.err
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -142,6 +147,22 @@ func (p *Process) Kill() {
 		p.t.Errorf("kill: %v", err)
 	}
 	<-p.done
+}
+
+// Freeze stops the process where it stands (SIGSTOP) until Thaw.
+func (p *Process) Freeze() { p.t.Helper(); p.signal(freeze) }
+
+// Thaw lets a frozen process go on.
+func (p *Process) Thaw() { p.t.Helper(); p.signal(thaw) }
+
+func (p *Process) signal(sig os.Signal) {
+	p.t.Helper()
+	if sig == nil {
+		p.t.Skip("this system cannot freeze a process")
+	}
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		p.t.Fatalf("%s: %v", sig, err)
+	}
 }
 
 // Terminate asks the process to end (SIGTERM) and returns its exit code and

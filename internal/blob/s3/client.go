@@ -72,7 +72,7 @@ func (c *client) at(endpoint string, o Options, creds *credentials.Credentials) 
 	}
 	core, err := minio.NewCore(u.Host, &minio.Options{
 		Creds: creds, Secure: u.Scheme == "https", Region: o.Region, BucketLookup: lookup,
-		Transport:  dated{c.transport, &c.skew},
+		Transport:  clocked{c.transport, creds, &c.skew},
 		MaxRetries: 1, // the store knows better
 	})
 	if err != nil {
@@ -98,22 +98,6 @@ func transport(o Options) *http.Transport {
 		ReadBufferSize:      bufferSize,
 		DisableCompression:  true, // files come as they are stored
 	}
-}
-
-// dated learns the server's time from its answers.
-type dated struct {
-	http.RoundTripper
-	skew *atomic.Int64
-}
-
-func (d dated) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := d.RoundTripper.RoundTrip(r)
-	if err == nil {
-		if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-			d.skew.Store(int64(time.Until(at)))
-		}
-	}
-	return resp, err
 }
 
 func (c *client) now() time.Time { return time.Now().Add(time.Duration(c.skew.Load())) }

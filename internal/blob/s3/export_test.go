@@ -1,6 +1,10 @@
 package s3
 
-import "crypto/x509"
+import (
+	"crypto/x509"
+	"net/http"
+	"time"
+)
 
 // Trusting is o with a certificate authority of the test.
 func Trusting(o Options, roots *x509.CertPool) Options {
@@ -10,3 +14,8 @@ func Trusting(o Options, roots *x509.CertPool) Options {
 
 // SizeOf is the size of the part with that number.
 func SizeOf(s *Store, number int) int64 { return s.sizeOf(number) }
+
+// Resigned is a request with a signature of another time.
+func Resigned(r *http.Request, secret string, at time.Time) *http.Request {
+	return resigned(r, secret, at)
+}

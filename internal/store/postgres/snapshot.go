@@ -51,6 +51,43 @@ func (h *held) close(ctx context.Context) {
 // Snapshot opens a Reader of that app that holds its instant until Close. When
 // all that may be open are, it waits for one to be closed.
 func (s *Store) Snapshot(ctx context.Context, app int64) (store.Snapshot, error) {
+	snap, err := s.openSnapshot(ctx, app, "")
+	if err != nil {
+		return nil, fmt.Errorf("open a snapshot: %w", err)
+	}
+	return snap, nil
+}
+
+// Shares reports whether connections can share snapshots.
+func (s *Store) Shares() bool { return !s.opts.OneConn }
+
+// ShareSnapshot is Snapshot for one that others join.
+func (s *Store) ShareSnapshot(ctx context.Context, app int64) (store.SharedSnapshot, error) {
+	snap, err := s.openSnapshot(ctx, app, "")
+	if err != nil {
+		return nil, fmt.Errorf("open a snapshot: %w", err)
+	}
+	return snap, nil
+}
+
+// JoinSnapshot opens a snapshot that was shared once more.
+func (s *Store) JoinSnapshot(ctx context.Context, app int64, id string) (store.Snapshot, error) {
+	if id == "" || !s.Shares() {
+		return nil, errors.New("join a snapshot: this one cannot be shared")
+	}
+	snap, err := s.openSnapshot(ctx, app, id)
+	switch codeOf(err) {
+	case "22023", "42704", "55000": // whoever had it open is gone
+		err = store.ErrLeaseLost
+	}
+	if err != nil {
+		return nil, fmt.Errorf("join a snapshot: %w", err)
+	}
+	return snap, nil
+}
+
+// openSnapshot opens a snapshot, or joins the one with that id.
+func (s *Store) openSnapshot(ctx context.Context, app int64, id string) (*snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -65,18 +102,18 @@ func (s *Store) Snapshot(ctx context.Context, app int64) (store.Snapshot, error)
 	}
 	var snap *snapshot
 	err := s.patiently(ctx, func() (err error) {
-		snap, err = s.snapshot(ctx, app)
+		snap, err = s.snapshot(ctx, app, id)
 		return err
 	})
 	if err != nil {
 		<-s.slots
 		s.open.Done()
-		return nil, fmt.Errorf("open a snapshot: %w", err)
+		return nil, err
 	}
 	return snap, nil
 }
 
-func (s *Store) snapshot(ctx context.Context, app int64) (*snapshot, error) {
+func (s *Store) snapshot(ctx context.Context, app int64, id string) (*snapshot, error) {
 	pc, err := s.snaps.Acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -84,10 +121,17 @@ func (s *Store) snapshot(ctx context.Context, app int64) (*snapshot, error) {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel)
 	snap := &snapshot{store: s, ctx: own, cancel: cancel, base: &held{pc, thin.Of(pc.Conn().PgConn())}}
-	snap.base.Begin(own, beginRead)
 	sql := `SELECT (extract(epoch FROM now()) * 1000000)::bigint, pg_export_snapshot()`
 	if s.opts.OneConn {
 		sql = `SELECT (extract(epoch FROM now()) * 1000000)::bigint, ''`
+	}
+	if id == "" {
+		snap.base.Begin(own, beginRead)
+	} else if err := snap.base.Open(own, joinRead(id)); err != nil {
+		stop()
+		snap.base.close(own)
+		cancel()
+		return nil, err
 	}
 	err = snap.base.Query(sql, nil, func(r *thin.Row) error {
 		snap.asOf, snap.id = r.Time(0), r.Text(1)
@@ -109,6 +153,8 @@ func (s *Store) snapshot(ctx context.Context, app int64) (*snapshot, error) {
 }
 
 func (s *snapshot) AsOf() chat.Time { return s.asOf }
+
+func (s *snapshot) ID() string { return s.id }
 
 func (s *snapshot) Interrupt() { s.cancel() }
 
@@ -143,12 +189,15 @@ func (s *snapshot) openStream() error {
 		return fmt.Errorf("connect to the database: %w", err)
 	}
 	s.stream = &held{pc, thin.Of(pc.Conn().PgConn())}
-	err = s.stream.Open(s.ctx, beginRead+`; SET TRANSACTION SNAPSHOT `+quote(s.id)+`; SET LOCAL enable_sort = off`)
+	err = s.stream.Open(s.ctx, joinRead(s.id)+`; SET LOCAL enable_sort = off`)
 	if err != nil {
 		s.closeStream()
 	}
 	return err
 }
+
+// joinRead begins a transaction that sees what another one does.
+func joinRead(id string) string { return beginRead + `; SET TRANSACTION SNAPSHOT ` + quote(id) }
 
 // inline writes parameters into a statement: COPY cannot have any.
 func inline(sql string, args []any) (string, error) {

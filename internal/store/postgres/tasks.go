@@ -278,8 +278,8 @@ func (s *Store) CancelTask(ctx context.Context, app int64, id string, errJSON []
 	return t, nil
 }
 
-// DeleteTasks removes final tasks by id, idempotency keys past their life, and
-// what is left of deleted apps.
+// DeleteTasks removes final tasks by id, idempotency keys past their life, spans
+// of attempts that are over, and what is left of deleted apps.
 func (s *Store) DeleteTasks(ctx context.Context, ids []string) error {
 	err := s.surely(ctx, func(c *thin.Conn) error {
 		for _, id := range ids {
@@ -288,6 +288,12 @@ func (s *Store) DeleteTasks(ctx context.Context, ids []string) error {
 			}
 		}
 		_, err := c.Exec(`WITH `+withClock+` DELETE FROM idempotency WHERE expires_at <= `+atNow, s.fixed())
+		if err != nil {
+			return err
+		}
+		// An attempt that was lost may have added spans until it noticed.
+		_, err = c.Exec(`DELETE FROM spans s WHERE NOT EXISTS (SELECT 1 FROM tasks t
+			WHERE t.app = s.app AND t.id = s.task AND t.epoch = s.epoch AND t.status = 'running')`)
 		return err
 	}, nil)
 	if err == nil {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"hansard/internal/store"
 	"hansard/internal/store/postgres/thin"
 	"hansard/internal/store/sqlstore"
 
@@ -88,12 +89,12 @@ func (s *Store) patiently(ctx context.Context, fn func() error) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case !unreachable(err) || errors.Is(err, thin.ErrUncertain):
-			return err
+			return named(err)
 		}
 		if since.IsZero() {
 			since = time.Now()
 		} else if time.Since(since) > s.opts.Patience {
-			return err
+			return named(err)
 		}
 		// At first the pool may have more connections that are as dead.
 		if err := wait(ctx, min(time.Duration(try)*10*time.Millisecond, time.Second)); err != nil {
@@ -174,6 +175,19 @@ func unreachable(err error) bool {
 	default:
 		return len(code) == 5 && code[:2] == "08" // connection exceptions
 	}
+}
+
+// named makes an error one of those that all engines have, if it is.
+func named(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case unreachable(err), errors.Is(err, errCutShort):
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	case codeOf(err) == "53100": // disk_full
+		return fmt.Errorf("%w: %w", store.ErrFull, err)
+	}
+	return err
 }
 
 func codeOf(err error) string {

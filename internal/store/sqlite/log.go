@@ -60,7 +60,7 @@ func (m checkpointMode) pragma() string { return fmt.Sprintf(`PRAGMA wal_autoche
 
 const (
 	maxLog      = 160 << 20   // bytes from which on a log is long; more than a bulk load lets it become
-	loadLog     = 72 << 20    // bytes from which on what a bulk load has written is copied; more than journal_size_limit
+	loadLog     = 40 << 20    // bytes from which on what a bulk load has written is copied; more than journal_size_limit
 	almost      = 500         // pages that may be left to copy when the log is made to start over
 	loadOver    = time.Second // after the last batch, a bulk load is taken to be over
 	copyEvery   = 50 * time.Millisecond

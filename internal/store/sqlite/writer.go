@@ -123,16 +123,19 @@ func (s *Store) commit(c *lite.Conn, group []*write) {
 	}
 	if err == nil {
 		s.bulk = false
+		part := s.savepoint
 		if len(group) == 1 {
 			// Nobody else's changes are in the transaction: it needs no savepoint,
 			// which keeps a copy of each page that is written to.
-			if group[0].err = s.guarded(c, group[0], `ROLLBACK`); group[0].err != nil {
-				return
+			part = s.alone
+		}
+		for _, w := range group {
+			if w.err = part(c, w); lite.IsFull(w.err) {
+				w.err = fmt.Errorf("%w: %w", store.ErrFull, w.err)
 			}
-		} else {
-			for _, w := range group {
-				w.err = s.savepoint(c, w)
-			}
+		}
+		if len(group) == 1 && group[0].err != nil {
+			return
 		}
 		if err = errors.Join(s.log.choose(c, s.bulk), c.Exec(`COMMIT`)); err != nil && c.InTransaction() {
 			if rerr := c.Exec(`ROLLBACK`); rerr != nil {
@@ -147,7 +150,7 @@ func (s *Store) commit(c *lite.Conn, group []*write) {
 	case lite.IsBusy(err):
 		err = fmt.Errorf("another process holds the database for too long: %w", err)
 	case lite.IsFull(err):
-		err = fmt.Errorf("the disk is full: %w", err)
+		err = fmt.Errorf("%w: %w", store.ErrFull, err)
 	}
 	for _, w := range group {
 		if w.err == nil {
@@ -189,6 +192,8 @@ func (s *Store) savepoint(c *lite.Conn, w *write) error {
 	}
 	return c.Exec(`RELEASE caller`)
 }
+
+func (s *Store) alone(c *lite.Conn, w *write) error { return s.guarded(c, w, `ROLLBACK`) }
 
 // guarded runs a caller's part of the transaction, and undoes it if it fails.
 func (s *Store) guarded(c *lite.Conn, w *write, undo string) (err error) {

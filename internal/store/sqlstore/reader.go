@@ -17,6 +17,8 @@ type Reader interface {
 	MessagesByID(ids []string, fn func(store.MessageRow)) error
 	// UsersByKey reads users by their keys, in one go.
 	UsersByKey(keys []int64, fn func(key int64, id string, object []byte)) error
+	// Stride walks n messages along a range, see store.SharedSnapshot.
+	Stride(q store.MessageRange, n int) (walked int, last, next store.MessageKey, err error)
 }
 
 // NewReader returns a Reader of one app on a connection that holds one instant.
@@ -251,6 +253,31 @@ func (r *reader) MessageInto(row *store.MessageRow, buf, id []byte) ([]byte, boo
 func (r *reader) Messages(q store.MessageRange, fn func(*store.MessageRow) error) error {
 	sql, args := inRange(`SELECT `+messageColumns+` FROM messages m WHERE m.app = $1 AND m.channel = $2`, []any{r.app, q.Channel}, "m", &q)
 	return r.messages(sql, args, fn)
+}
+
+func (r *reader) Stride(q store.MessageRange, n int) (walked int, last, next store.MessageKey, err error) {
+	sql, args := inRange(`SELECT m.created_at, m.id FROM messages m WHERE m.app = $1 AND m.channel = $2`, []any{r.app, q.Channel}, "m", &q)
+	at := len(args)
+	limited := sql + ` LIMIT $` + strconv.Itoa(at+1)
+	found := 0
+	err = r.conn.Query(limited+` OFFSET $`+strconv.Itoa(at+2), append(slices.Clip(args), 2, n-1), func(s Row) error {
+		last, next = next, store.MessageKey{CreatedAt: s.Time(0), ID: s.Text(1)}
+		found++
+		return nil
+	})
+	switch {
+	case err != nil:
+		return 0, last, next, err
+	case found == 2:
+		return n, last, next, nil
+	case found == 1:
+		return n, next, last, nil
+	}
+	err = r.conn.Query(`SELECT count(*) FROM (`+limited+`) walk`, append(slices.Clip(args), n), func(s Row) error {
+		walked = int(s.Int(0))
+		return nil
+	})
+	return walked, last, next, err
 }
 
 func (r *reader) Replies(parent string, q store.MessageRange, fn func(*store.MessageRow) error) error {

@@ -1,0 +1,134 @@
+package export
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+)
+
+const (
+	chunkSize = 1 << 20
+	maxChunks = 24 // of all spans that a process works on
+)
+
+// chunks lends memory, so much and no more.
+type chunks struct {
+	mu   sync.Mutex
+	free [][]byte
+	lent int
+}
+
+// get lends a chunk; nil when there are no more.
+func (c *chunks) get() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lent == maxChunks {
+		return nil
+	}
+	c.lent++
+	if n := len(c.free); n > 0 {
+		b := c.free[n-1]
+		c.free = c.free[:n-1]
+		return b
+	}
+	return make([]byte, chunkSize)
+}
+
+// put takes chunks back. When all are back nothing is kept.
+func (c *chunks) put(bs [][]byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lent -= len(bs)
+	if c.free = append(c.free, bs...); c.lent == 0 {
+		c.free = nil
+	}
+}
+
+// stash holds bytes that will be read again: in chunks, and when there are no
+// more of them, the rest in a file without a name.
+type stash struct {
+	chunks *chunks
+	dir    string
+	held   [][]byte
+	inMem  int64
+	file   *os.File
+	size   int64 // in all
+}
+
+func (s *Service) newStash() *stash { return &stash{chunks: &s.chunks, dir: s.Scratch} }
+
+func (s *stash) Write(p []byte) (n int, err error) {
+	for n < len(p) && s.file == nil {
+		at := int(s.inMem % chunkSize)
+		if at == 0 {
+			b := s.chunks.get()
+			if b == nil {
+				if s.file, err = unnamed(s.dir); err != nil {
+					return n, err
+				}
+				break
+			}
+			s.held = append(s.held, b)
+		}
+		k := copy(s.held[len(s.held)-1][at:], p[n:])
+		n += k
+		s.inMem += int64(k)
+		s.size += int64(k)
+	}
+	if n < len(p) {
+		k, err := s.file.Write(p[n:])
+		n += k
+		s.size += int64(k)
+		return n, err
+	}
+	return n, nil
+}
+
+// ReadAt implements io.ReaderAt.
+func (s *stash) ReadAt(p []byte, off int64) (n int, err error) {
+	for n < len(p) && off < s.inMem {
+		b := s.held[off/chunkSize]
+		b = b[:min(chunkSize, s.inMem-off/chunkSize*chunkSize)]
+		k := copy(p[n:], b[off%chunkSize:])
+		n += k
+		off += int64(k)
+	}
+	switch {
+	case n == len(p):
+		return n, nil
+	case s.file == nil:
+		return n, io.EOF
+	}
+	k, err := s.file.ReadAt(p[n:], off-s.inMem)
+	return n + k, err
+}
+
+// reader reads all of it.
+func (s *stash) reader() *io.SectionReader { return io.NewSectionReader(s, 0, s.size) }
+
+// release gives everything back. It leaves an empty stash.
+func (s *stash) release() {
+	s.chunks.put(s.held)
+	if s.file != nil {
+		_ = s.file.Close()           // nobody needs what is in it
+		_ = os.Remove(s.file.Name()) // it is gone already where that is possible
+	}
+	*s = stash{chunks: s.chunks, dir: s.dir}
+}
+
+// unnamed opens a file that goes with the process.
+func unnamed(dir string) (*os.File, error) {
+	err := os.MkdirAll(dir, 0o700)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(dir, "span-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil && !errors.Is(err, os.ErrPermission) {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package harness
+
+import "os"
+
+var freeze, thaw os.Signal
