@@ -51,8 +51,10 @@ func (p *pace) took(d time.Duration) {
 	p.records.Store(min(max(n, 50), p.most))
 }
 
-// batchesAhead is how many batches may wait, decoded, for the writer.
-const batchesAhead = 2
+// batchesAhead is how many batches may wait, decoded, for the writer: beside that
+// which is being decoded and that which is being written, which is enough to keep
+// both at work.
+const batchesAhead = 1
 
 // batch holds the entities of a run of records, by kind: whatever an entity
 // refers to is in an earlier batch or is of a kind that is written before it.

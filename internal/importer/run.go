@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -202,6 +203,8 @@ func (r *attempt) check(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	// What the check needed is much, and loading needs other memory beside it.
+	debug.FreeOSMemory()
 	r.point = checkpoint{Plan: plan, Version: in.version}
 	r.detail.Records, r.detail.Of = 0, plan.Records
 	if err := r.to(ctx, Importing); err != nil {
@@ -274,7 +277,7 @@ func (r *attempt) loadPass(ctx context.Context, w *writer) error {
 	noted := time.Now()
 	l := loading{form: p.Plan.Form, pass: p.Pass, from: p.Done, pace: newPace(r.s.BatchRecords)}
 	err = load(ctx, in.Scanner, r.now(), l, func(ctx context.Context, b *batch) error {
-		err := r.s.Store.Update(ctx, r.a.Task.App, func(tx store.Tx) error { return w.write(tx, b) })
+		err := r.s.Store.Update(store.Load(ctx), r.a.Task.App, func(tx store.Tx) error { return w.write(tx, b) })
 		if err != nil {
 			return err
 		}

@@ -44,7 +44,8 @@ type Store interface {
 	View(ctx context.Context, app int64, fn func(Reader) error) error
 	// Update runs fn in a transaction. Writers of one channel, user, call or
 	// setting run as if one after the other. When Update returns nil the
-	// transaction is durable; when fn or the commit fails nothing of it remains.
+	// transaction is durable (later, with a context from Load); when fn or the
+	// commit fails nothing of it remains.
 	// fn may be run again, after what it did to the store was undone: what it
 	// builds must come out the same.
 	Update(ctx context.Context, app int64, fn func(Tx) error) error

@@ -75,6 +75,9 @@ func (m *memory) has(h [2]uint64) bool {
 // DefaultMemory is how many bytes of notes are kept before a run is written.
 const DefaultMemory = 16 << 20
 
+// fewNotes is how many notes a small file makes at most.
+const fewNotes = 1 << 14
+
 // New returns an empty Table. dir must exist; files are made there only when
 // memory bytes do not suffice (0 = DefaultMemory). Close removes them.
 func New(dir string, memory int) *Table {
@@ -135,10 +138,15 @@ func (t *Table) Refer(id string, n Note, name string) error {
 }
 
 func (t *Table) add(n Note) error {
-	if len(t.notes) == t.most {
+	switch {
+	case len(t.notes) == t.most:
 		if err := t.spill(); err != nil {
 			return err
 		}
+	case len(t.notes) >= fewNotes && cap(t.notes) < t.most:
+		// All the room at once: growing bit by bit has the notes in memory
+		// twice, and what is not written to yet costs nothing.
+		t.notes = append(make([]Note, 0, t.most), t.notes...)
 	}
 	t.notes = append(t.notes, n)
 	return nil

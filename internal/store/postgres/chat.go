@@ -61,6 +61,12 @@ func (s *Store) View(ctx context.Context, app int64, fn func(store.Reader) error
 // into another transaction, or when the connection broke before the commit.
 func (s *Store) Update(ctx context.Context, app int64, fn func(store.Tx) error) error {
 	return s.write(ctx, func(c *thin.Conn) error {
+		if store.Loading(ctx) {
+			// The next commit that waits for the disk waits for this one, too.
+			if err := c.Later(`SET LOCAL synchronous_commit = off`); err != nil {
+				return err
+			}
+		}
 		t := sqlstore.NewTx(conn{c}, dialect, app)
 		if err := fn(t); err != nil {
 			return err

@@ -143,6 +143,7 @@ var appTables = []struct{ name, key string }{
 	{"orphans", "app, parent"},
 	{"replies", "app, parent, created_at, id"},
 	{"messages", "app, channel, created_at, id"},
+	{"runs", "app, kind, run"},
 	{"reads", "app, channel, user"},
 	{"members", "app, channel, user"},
 	{"channels", "key"},

@@ -8,7 +8,7 @@ import (
 
 // dialect is what is special about SQLite here: one writer, and a planner that
 // is told which way to go.
-var dialect = sqlstore.Dialect{Hints: true}
+var dialect = sqlstore.Dialect{Hints: true, Runs: true}
 
 // conn is a connection as package sqlstore sees it.
 type conn struct{ *lite.Conn }
@@ -71,9 +71,12 @@ func (c conn) GetMessage(sql string, app int64, row *store.MessageRow, buf, id [
 	return buf, found, err
 }
 
+const insertMessage = `INSERT INTO messages (app, channel, created_at, id, user, kind, deleted_at, parent, quoted, body, pin, run)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`
+
 // InsertMessage binds the columns of a message one by one, without boxing them.
-func (c conn) InsertMessage(sql string, m *sqlstore.MessageRecord) (bool, error) {
-	s, err := c.Stmt(sql)
+func (c conn) InsertMessage(m *sqlstore.MessageRecord) (bool, error) {
+	s, err := c.Stmt(insertMessage)
 	if err != nil {
 		return false, err
 	}
@@ -88,6 +91,7 @@ func (c conn) InsertMessage(sql string, m *sqlstore.MessageRecord) (bool, error)
 	bindOptional(s, 9, m.Quoted)
 	s.BindBytes(10, m.Body)
 	s.BindBytes(11, m.Pin)
+	s.BindInt(12, m.Run)
 	_, err = s.Step()
 	s.Release()
 	return err == nil && c.Changes() == 1, err

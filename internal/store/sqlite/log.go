@@ -23,6 +23,10 @@ import (
 // that: it is done on a connection of its own, beside the writer. The log
 // starts over when all of it has been copied and nobody reads from it; that
 // moment is made by letting the next snapshot wait for it.
+//
+// A bulk load writes the same pages again and again, and the more rarely they
+// are copied the better. While there is one the writer never copies the log; it
+// is done beside it, once there is much of it.
 type writeAhead struct {
 	store *Store
 	conn  *lite.Conn
@@ -31,13 +35,16 @@ type writeAhead struct {
 	mode checkpointMode // of the writer's connection; of the writer's goroutine alone
 
 	long   chan struct{} // wakes the goroutine that copies
+	loaded chan struct{} // and has it copy what a bulk load has written
 	erased chan struct{} // and has it empty the log, too
 	quit   chan struct{}
 	done   chan struct{}
 
-	mu    sync.Mutex
-	pins  int           // open snapshots
-	ready chan struct{} // nil, or closed once a long log has started over
+	mu     sync.Mutex
+	pins   int           // open snapshots
+	ready  chan struct{} // nil, or closed once a long log has started over
+	load   time.Time     // of the last batch of a bulk load; zero once all of it is copied
+	copied bool          // what a bulk load had written when it was looked at last
 }
 
 // checkpointMode is after how many pages in the log the writer copies it into
@@ -46,19 +53,19 @@ type checkpointMode int
 
 const (
 	checkpointLive checkpointMode = 200
-	// A bulk load writes the same pages of the indexes in every batch, and goes
-	// faster the more rarely they are copied.
-	checkpointBulk checkpointMode = 2000
 	checkpointNot  checkpointMode = 0
 )
 
 func (m checkpointMode) pragma() string { return fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d`, int(m)) }
 
 const (
-	maxLog     = 96 << 20 // bytes from which on a log is long; more than a bulk load lets it become
-	almost     = 500      // pages that may be left to copy when the log is made to start over
-	copyEvery  = 50 * time.Millisecond
-	maxLogWait = 5 * time.Second // for a log to start over, before a snapshot is opened all the same
+	maxLog      = 160 << 20   // bytes from which on a log is long; more than a bulk load lets it become
+	loadLog     = 40 << 20    // bytes from which on what a bulk load has written is copied; more than journal_size_limit
+	almost      = 500         // pages that may be left to copy when the log is made to start over
+	loadOver    = time.Second // after the last batch, a bulk load is taken to be over
+	copyEvery   = 50 * time.Millisecond
+	maxLoadWait = 200 * time.Millisecond // for a long log, after each batch of a bulk load
+	maxLogWait  = 5 * time.Second        // for a log to start over, before a snapshot is opened all the same
 )
 
 func (s *Store) startLog() (*writeAhead, error) {
@@ -72,7 +79,7 @@ func (s *Store) startLog() (*writeAhead, error) {
 	}
 	l := &writeAhead{
 		store: s, conn: conn, path: s.path + "-wal", mode: checkpointLive,
-		long: make(chan struct{}, 1), erased: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
+		long: make(chan struct{}, 1), loaded: make(chan struct{}, 1), erased: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	go l.run()
 	return l, nil
@@ -97,10 +104,7 @@ func (l *writeAhead) size() int64 {
 // is about to come.
 func (l *writeAhead) choose(c *lite.Conn, bulk bool) error {
 	mode := checkpointLive
-	if bulk {
-		mode = checkpointBulk
-	}
-	if l.isLong() {
+	if l.mustNotCopy(bulk) {
 		mode = checkpointNot
 	}
 	if mode == l.mode {
@@ -110,25 +114,50 @@ func (l *writeAhead) choose(c *lite.Conn, bulk bool) error {
 	return c.Exec(mode.pragma())
 }
 
-func (l *writeAhead) isLong() bool {
+// mustNotCopy reports whether copying the log is not for the writer to do.
+func (l *writeAhead) mustNotCopy(bulk bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ready != nil
+	if bulk {
+		l.load = time.Now()
+	}
+	return l.ready != nil || !l.load.IsZero()
 }
 
-// look sees after a commit whether the log has become long.
-func (l *writeAhead) look() {
-	if l.size() <= maxLog {
+// look sees after a commit whether there is much to copy. A bulk load then has
+// to wait for the log, so that it cannot outgrow the disk.
+func (l *writeAhead) look(bulk bool) {
+	size := l.size()
+	l.mu.Lock()
+	if !l.load.IsZero() && (size > loadLog || time.Since(l.load) > loadOver) {
+		signal(l.loaded)
+	}
+	if size > maxLog && l.ready == nil {
+		l.ready = make(chan struct{})
+		signal(l.long)
+	}
+	ready := l.ready
+	if l.pins > 0 { // nothing can be copied, and waiting would not help
+		ready = nil
+	}
+	l.mu.Unlock()
+	if !bulk || ready == nil {
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.ready == nil {
-		l.ready = make(chan struct{})
-		select {
-		case l.long <- struct{}{}:
-		default: // it is to be copied already
-		}
+	timer := time.NewTimer(maxLoadWait)
+	defer timer.Stop()
+	select {
+	case <-ready:
+	case <-timer.C:
+	case <-l.quit:
+	}
+}
+
+// signal wakes the goroutine that copies, unless it is to be woken already.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -176,6 +205,9 @@ func (l *writeAhead) run() {
 		select {
 		case <-l.quit:
 			return
+		case <-l.loaded:
+			l.copyLoad()
+			continue
 		case <-l.long:
 		case <-l.erased:
 			again = `PRAGMA wal_checkpoint(TRUNCATE)`
@@ -200,20 +232,52 @@ func (l *writeAhead) run() {
 
 // empty has the log emptied as soon as nobody reads from it: what it has of
 // rows that were deleted for good must not stay.
-func (l *writeAhead) empty() {
-	select {
-	case l.erased <- struct{}{}:
-	default: // it is to be emptied already
+func (l *writeAhead) empty() { signal(l.erased) }
+
+// copyLoad copies what a bulk load has written, beside the writer. What is written
+// meanwhile is left to the writer: between two transactions it can copy the log up
+// to its end, so that it starts over.
+func (l *writeAhead) copyLoad() {
+	_, _, err := l.checkpoint(l.conn, `PRAGMA wal_checkpoint(PASSIVE)`)
+	if err != nil && !lite.IsBusy(err) {
+		l.store.opts.Logger.Warn("copy the write-ahead log", "error", err)
 	}
+	l.mu.Lock()
+	l.copied = true
+	l.mu.Unlock()
+}
+
+// finish copies the rest of what a bulk load has written, on the writer's
+// connection and its goroutine.
+func (l *writeAhead) finish(c *lite.Conn) error {
+	l.mu.Lock()
+	due := l.copied && l.pins == 0
+	if due {
+		l.copied = false
+	}
+	l.mu.Unlock()
+	if !due {
+		return nil
+	}
+	left, busy, err := l.checkpoint(c, `PRAGMA wal_checkpoint(PASSIVE)`)
+	if err != nil || busy || left > 0 {
+		return err
+	}
+	l.mu.Lock()
+	if time.Since(l.load) > loadOver {
+		l.load = time.Time{}
+	}
+	l.mu.Unlock()
+	return nil
 }
 
 // shorten copies what can be copied, and makes the log start over when that is
 // nearly all. It reports whether it did; failures are tried again.
 func (l *writeAhead) shorten(again string) bool {
-	left, _, err := l.checkpoint(`PRAGMA wal_checkpoint(PASSIVE)`)
+	left, _, err := l.checkpoint(l.conn, `PRAGMA wal_checkpoint(PASSIVE)`)
 	if err == nil && left <= almost && !l.pinned() {
 		var busy bool
-		if _, busy, err = l.checkpoint(again); err == nil && !busy {
+		if _, busy, err = l.checkpoint(l.conn, again); err == nil && !busy {
 			return true
 		}
 	}
@@ -224,8 +288,8 @@ func (l *writeAhead) shorten(again string) bool {
 }
 
 // checkpoint runs one and says how many pages are left to copy.
-func (l *writeAhead) checkpoint(pragma string) (left int64, busy bool, err error) {
-	err = l.conn.Query(pragma, nil, func(s *lite.Stmt) error {
+func (l *writeAhead) checkpoint(c *lite.Conn, pragma string) (left int64, busy bool, err error) {
+	err = c.Query(pragma, nil, func(s *lite.Stmt) error {
 		busy, left = s.Bool(0), s.Int(1)-s.Int(2)
 		return nil
 	})

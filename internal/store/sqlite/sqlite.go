@@ -53,6 +53,8 @@ type Store struct {
 	bulk bool         // the transaction that runs is a bulk load; of the writer's goroutine alone
 	busy atomic.Int64 // see Writers, in ns
 	log  *writeAhead
+	// loose: commits do not wait for the disk; of the writer's goroutine alone.
+	loose bool
 
 	scrubber *scrubber
 	closing  sync.Once
@@ -109,7 +111,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	// over: a hard delete must leave nothing in the file. What a savepoint may
 	// have to undo is kept in memory: it is a few pages, and files are slow.
 	err = conn.Script(`PRAGMA synchronous = FULL; PRAGMA cache_size = -24576;
-		PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;` + checkpointLive.pragma())
+		PRAGMA journal_size_limit = 33554432; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;` + checkpointLive.pragma())
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

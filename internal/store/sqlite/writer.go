@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"hansard/internal/store"
@@ -14,6 +15,7 @@ import (
 // write is one caller's part of a transaction.
 type write struct {
 	ctx  context.Context
+	load bool // it need not be durable before the next one that is not of a load
 	fn   func(*lite.Conn) error
 	err  error
 	done chan struct{}
@@ -28,7 +30,7 @@ func (s *Store) write(ctx context.Context, fn func(*lite.Conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w := &write{ctx: ctx, fn: fn, done: make(chan struct{})}
+	w := &write{ctx: ctx, load: store.Loading(ctx), fn: fn, done: make(chan struct{})}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -99,7 +101,10 @@ func (s *Store) writer(c *lite.Conn) {
 		for _, w := range group {
 			close(w.done)
 		}
-		s.log.look()
+		if err := s.log.finish(c); err != nil && !lite.IsBusy(err) {
+			s.opts.Logger.Warn("copy the write-ahead log", "error", err)
+		}
+		s.log.look(s.bulk)
 	}
 }
 
@@ -112,13 +117,25 @@ func (s *Store) Writers() (wrote time.Duration, log int64) {
 // commit runs a group in one transaction. The failure of one undoes only its
 // own changes; the failure of the commit undoes all.
 func (s *Store) commit(c *lite.Conn, group []*write) {
-	err := c.Exec(`BEGIN IMMEDIATE`)
+	err := s.syncFor(c, group)
+	if err == nil {
+		err = c.Exec(`BEGIN IMMEDIATE`)
+	}
 	if err == nil {
 		s.bulk = false
+		part := s.savepoint
+		if len(group) == 1 {
+			// Nobody else's changes are in the transaction: it needs no savepoint,
+			// which keeps a copy of each page that is written to.
+			part = s.alone
+		}
 		for _, w := range group {
-			if w.err = s.savepoint(c, w); lite.IsFull(w.err) {
+			if w.err = part(c, w); lite.IsFull(w.err) {
 				w.err = fmt.Errorf("%w: %w", store.ErrFull, w.err)
 			}
+		}
+		if len(group) == 1 && group[0].err != nil {
+			return
 		}
 		if err = errors.Join(s.log.choose(c, s.bulk), c.Exec(`COMMIT`)); err != nil && c.InTransaction() {
 			if rerr := c.Exec(`ROLLBACK`); rerr != nil {
@@ -142,10 +159,27 @@ func (s *Store) commit(c *lite.Conn, group []*write) {
 	}
 }
 
-func (s *Store) savepoint(c *lite.Conn, w *write) (err error) {
-	if err := w.ctx.Err(); err != nil {
-		return err
+// syncFor chooses whether the commit of a group waits for the disk. It need not
+// where all are of bulk loads: the log is synced up to the next commit that does
+// wait, and what is lost with the power is the end of the log, never a part of it
+// before something that was kept.
+func (s *Store) syncFor(c *lite.Conn, group []*write) error {
+	loose := !slices.ContainsFunc(group, func(w *write) bool { return !w.load })
+	if loose == s.loose {
+		return nil
 	}
+	level := `FULL`
+	if loose {
+		level = `NORMAL`
+	}
+	err := c.Exec(`PRAGMA synchronous = ` + level)
+	if err == nil {
+		s.loose = loose
+	}
+	return err
+}
+
+func (s *Store) savepoint(c *lite.Conn, w *write) error {
 	if !c.InTransaction() {
 		// A write before this one made SQLite roll everything back.
 		return errors.New("the transaction was rolled back")
@@ -153,6 +187,16 @@ func (s *Store) savepoint(c *lite.Conn, w *write) (err error) {
 	if err := c.Exec(`SAVEPOINT caller`); err != nil {
 		return err
 	}
+	if err := s.guarded(c, w, `ROLLBACK TO caller; RELEASE caller`); err != nil {
+		return err
+	}
+	return c.Exec(`RELEASE caller`)
+}
+
+func (s *Store) alone(c *lite.Conn, w *write) error { return s.guarded(c, w, `ROLLBACK`) }
+
+// guarded runs a caller's part of the transaction, and undoes it if it fails.
+func (s *Store) guarded(c *lite.Conn, w *write, undo string) (err error) {
 	ok := false
 	defer func() {
 		if r := recover(); r != nil {
@@ -161,14 +205,14 @@ func (s *Store) savepoint(c *lite.Conn, w *write) (err error) {
 		if ok || !c.InTransaction() {
 			return
 		}
-		if rerr := c.Script(`ROLLBACK TO caller; RELEASE caller`); rerr != nil {
+		if rerr := c.Script(undo); rerr != nil {
 			err = errors.Join(err, rerr)
 		}
 	}()
-	if err := w.fn(c); err != nil {
+	if err := w.ctx.Err(); err != nil {
 		return err
 	}
-	if err := c.Exec(`RELEASE caller`); err != nil {
+	if err := w.fn(c); err != nil {
 		return err
 	}
 	ok = true

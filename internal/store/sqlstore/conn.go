@@ -44,6 +44,9 @@ type Dialect struct {
 	// Hints: statements name the index to go by (INDEXED BY) and the order of
 	// their tables (CROSS JOIN).
 	Hints bool
+	// Runs: the rows of messages and reactions have a run, by which the indexes
+	// by user are divided.
+	Runs bool
 	// Shared: other transactions write at the same time, and each statement
 	// sees what they have committed before it.
 	Shared bool
@@ -66,10 +69,10 @@ type MessageGetter interface {
 	GetMessage(sql string, app int64, row *store.MessageRow, buf, id []byte) (grown []byte, found bool, err error)
 }
 
-// MessageInserter is a Conn that inserts messages in a way of its own. It
-// reports whether there was none with that id, or in that place.
+// MessageInserter is a Conn that inserts messages with a statement of its own.
+// It reports whether there was none with that id, or in that place.
 type MessageInserter interface {
-	InsertMessage(sql string, m *MessageRecord) (isNew bool, err error)
+	InsertMessage(m *MessageRecord) (isNew bool, err error)
 }
 
 // MessageRecord is a row of the table of messages that is to be inserted, with
@@ -86,6 +89,7 @@ type MessageRecord struct {
 	Quoted    string // "" = NULL
 	Body      []byte
 	Pin       []byte // nil = NULL
+	Run       int64  // with Dialect.Runs alone
 }
 
 // Later is a Conn that sends a statement along with the next one. Its error is

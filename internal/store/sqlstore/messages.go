@@ -173,11 +173,15 @@ func (t *tx) record(m *chat.Message, c *channelState) (MessageRecord, error) {
 		wire.BuildPin(&t.b, m, &t.keys)
 		pin = slices.Clone(t.b.Bytes())
 	}
+	run, err := t.runFor(runMessages)
+	if err != nil {
+		return MessageRecord{}, err
+	}
 	t.b.Reset()
 	wire.BuildMessage(&t.b, m, &t.keys)
 	return MessageRecord{
 		App: t.app, Channel: c.key, CreatedAt: m.CreatedAt, ID: m.ID, User: t.keys.User, Kind: kindOf(m), DeletedAt: m.DeletedAt,
-		Parent: m.ParentID, Quoted: m.QuotedMessageID, Body: t.b.Bytes(), Pin: pin,
+		Parent: m.ParentID, Quoted: m.QuotedMessageID, Body: t.b.Bytes(), Pin: pin, Run: run,
 	}, nil
 }
 
@@ -196,7 +200,7 @@ func (t *tx) putMessage(m *chat.Message, keep bool) (isNew bool, err error) {
 		return false, err
 	}
 	if in, ok := t.conn.(MessageInserter); ok {
-		isNew, err = in.InsertMessage(insertMessage, &r)
+		isNew, err = in.InsertMessage(&r)
 	} else {
 		var n int64
 		n, err = t.conn.Exec(insertMessage, r.args(nil)...)

@@ -16,6 +16,7 @@ func (t *tx) PutReaction(r *chat.Reaction) error {
 }
 
 func (t *tx) InsertReactions(rs []chat.Reaction, keep bool) (int, error) {
+	t.bulk = t.bulk || len(rs) >= bulkFrom
 	n := 0
 	err := inChunks(rs, func(part []chat.Reaction) error {
 		news, err := t.putReactions(part, keep)
@@ -40,10 +41,23 @@ func (t *tx) putReactions(rs []chat.Reaction, keep bool) (n int, err error) {
 		bodies[i] = slices.Clone(t.b.Bytes())
 	}
 	var known []int
-	err = t.many(`INSERT INTO reactions (app, message, "user", type, score, created_at, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`, len(rs), func(i int) []any {
+	sql := `INSERT INTO reactions (app, message, "user", type, score, created_at, body) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`
+	runs := make([]int64, len(rs))
+	if t.dialect.Runs {
+		sql = `INSERT INTO reactions (app, message, "user", type, score, created_at, body, run) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`
+		for i := range runs {
+			if runs[i], err = t.runFor(runReactions); err != nil {
+				return 0, err
+			}
+		}
+	}
+	err = t.many(sql, len(rs), func(i int) []any {
 		r := &rs[i]
-		return []any{t.app, r.MessageID, users[i], r.Type, r.Score, r.CreatedAt, bodies[i]}
+		args := []any{t.app, r.MessageID, users[i], r.Type, r.Score, r.CreatedAt, bodies[i]}
+		if t.dialect.Runs {
+			args = append(args, runs[i])
+		}
+		return args
 	}, func(i int, changed int64) {
 		switch {
 		case changed == 1:

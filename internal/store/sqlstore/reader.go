@@ -347,26 +347,6 @@ func (r *reader) join() string {
 	return ` JOIN `
 }
 
-func (r *reader) UserMessages(user int64, fn func(*store.MessageRow) error) error {
-	return r.messages(`SELECT `+messageColumns+` FROM messages m`+r.by("messages_by_user")+`
-		WHERE m.app = $1 AND m."user" = $2 ORDER BY m.created_at, m.id`, []any{r.app, user}, fn)
-}
-
-func (r *reader) UserMessagesIn(user int64, q store.MessageRange, fn func(*store.MessageRow) error) error {
-	sql, args := inRange(`SELECT `+messageColumns+` FROM messages m`+r.by("messages_by_user")+`
-		WHERE m.app = $1 AND m."user" = $2`, []any{r.app, user}, "m", &q)
-	return r.messages(sql, args, fn)
-}
-
-func (r *reader) CountUserMessages(user int64) (n int, err error) {
-	err = r.conn.Query(`SELECT count(*) FROM messages`+r.by("messages_by_user")+` WHERE app = $1 AND "user" = $2`,
-		[]any{r.app, user}, func(s Row) error {
-			n = int(s.Int(0))
-			return nil
-		})
-	return n, err
-}
-
 const reactionColumns = `r.message, r."user", r.created_at, r.type, r.body`
 
 func scanReaction(s Row, row *store.ReactionRow) {
@@ -377,16 +357,6 @@ func (r *reader) Reactions(message string, fn func(*store.ReactionRow) error) er
 	var row store.ReactionRow
 	return r.conn.Query(`SELECT `+reactionColumns+` FROM reactions r`+r.join()+`users u ON u.app = r.app AND u.key = r."user"
 		WHERE r.app = $1 AND r.message = $2 ORDER BY r.created_at DESC, u.id, r.type`, []any{r.app, message},
-		func(s Row) error {
-			scanReaction(s, &row)
-			return fn(&row)
-		})
-}
-
-func (r *reader) UserReactions(user int64, fn func(*store.ReactionRow) error) error {
-	var row store.ReactionRow
-	return r.conn.Query(`SELECT `+reactionColumns+` FROM reactions r
-		WHERE r.app = $1 AND r."user" = $2 ORDER BY r.created_at, r.message, r.type`, []any{r.app, user},
 		func(s Row) error {
 			scanReaction(s, &row)
 			return fn(&row)

@@ -38,6 +38,7 @@ type tx struct {
 	reacted  map[string]struct{} // messages whose reactions must be written again
 	orphans  bool                // some reply waits for its parent
 	bulk     bool                // this is a batch of a bulk load
+	runs     [3]run              // by kind: what the load adds to
 	erased   bool                // something was deleted for good
 	b        body.Builder
 	keys     wire.MessageKeys
@@ -103,6 +104,9 @@ func (t *tx) Flush() error {
 		return err
 	}
 	clear(t.threads)
+	if err := t.countRuns(); err != nil {
+		return err
+	}
 	for _, c := range t.channels {
 		if !c.dirty {
 			continue

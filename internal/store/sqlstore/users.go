@@ -139,7 +139,7 @@ func (t *tx) RenameUser(old, id string) error {
 	}
 	// Reactions of one instant stand in the order of their users' ids.
 	var ids []string
-	err = t.conn.Query(`SELECT DISTINCT r.message FROM reactions r WHERE r.app = $1 AND r."user" = $2 AND EXISTS (SELECT 1 FROM reactions o
+	err = t.conn.Query(`SELECT DISTINCT r.message FROM reactions r WHERE r.app = $1 AND r."user" = $2`+t.inRuns("r", runReactions)+` AND EXISTS (SELECT 1 FROM reactions o
 		WHERE o.app = r.app AND o.message = r.message AND o.created_at = r.created_at AND o."user" != r."user") ORDER BY r.message`,
 		[]any{t.app, key}, func(s Row) error {
 			id := s.Text(0)

@@ -25,6 +25,7 @@ func RunChat(t *testing.T, open Open) {
 		"UserMessagesIn":     testUserMessagesIn,
 		"RenameUser":         testRenameUser,
 		"DeleteNotes":        testDeleteNotes,
+		"Loads":              testLoads,
 		"Ranges":             testRanges,
 		"Flags":              testFlags,
 		"Pinned":             testPinned,
