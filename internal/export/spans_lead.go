@@ -242,10 +242,7 @@ func (l *lead) publish(ctx context.Context, key, upload string, snap store.Snaps
 		l.list = append(l.list, d.Part)
 		l.size += d.Size
 		held += d.Held
-		m.Counts.Channels += d.Counts.Channels
-		m.Counts.Members += d.Counts.Members
-		m.Counts.Messages += d.Counts.Messages
-		m.Counts.Reactions += d.Counts.Reactions
+		m.Counts.Add(&d.Counts)
 		for entry, n := range d.Messages {
 			messages[entry] += n
 		}

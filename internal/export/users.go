@@ -6,9 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/bits"
 	"os"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"hansard/internal/chat"
 	"hansard/internal/export/format"
@@ -44,17 +48,8 @@ func (s *Service) runUsers(ctx context.Context, a *task.Attempt) (result []byte,
 		return nil, err
 	}
 	defer out.abort()
-	b := &format.Buffer{Sink: func(p []byte) error {
-		_, err := out.Write(p)
-		return err
-	}}
 	m := manifest{Kind: "users", Version: V2, Format: JSON}
-	if m.AsOf, err = s.users(ctx, app, r.UserIDs, b, &m.Counts, progress(ctx, &m.Counts, s.pace(), func(done int64) {
-		a.Progress(done, max(total, done))
-	})); err != nil {
-		return nil, err
-	}
-	if err := b.FlushAll(); err != nil {
+	if m.AsOf, err = s.users(ctx, app, r.UserIDs, out, &m.Counts, func(done int64) { a.Progress(done, max(total, done)) }); err != nil {
 		return nil, err
 	}
 	a.Progress(m.Counts.Messages, m.Counts.Messages)
@@ -94,27 +89,149 @@ func (s *Service) countUser(v store.Reader, id string) (key int64, n int, err er
 	return key, n, nil
 }
 
-// users writes all users from one snapshot: there are few of them, and what
-// each may have is limited.
-func (s *Service) users(ctx context.Context, app store.App, ids []string, b *format.Buffer, counts *format.Counts, progress func() error) (asOf chat.Time, err error) {
-	snap, err := s.Store.Snapshot(ctx, app.ID)
+// users writes all users as of one instant: there are few of them, and what
+// each may have is limited. Nearly all of the time goes into looking up their
+// messages, which stand far apart, so several users are read at once. tell is
+// called with the number of messages so far.
+func (s *Service) users(ctx context.Context, app store.App, ids []string, out io.Writer, counts *format.Counts, tell func(done int64)) (asOf chat.Time, err error) {
+	snaps, err := store.Snapshots(ctx, s.Store, app.ID, min(runtime.GOMAXPROCS(0), maxReaders, len(ids)))
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, snap.Close()) }()
-	stop := context.AfterFunc(ctx, snap.Interrupt)
-	defer stop()
-	src := &format.Source{Reader: snap, Render: render.NewBulk(snap), Counts: counts, Progress: progress}
-	for _, id := range ids {
-		key, _, err := s.countUser(snap, id)
-		if err != nil {
-			return 0, err
+	defer func() {
+		for _, snap := range snaps {
+			err = errors.Join(err, snap.Close())
 		}
-		if err := format.User(src, key, b); err != nil {
-			return 0, err
+	}()
+	e := &usersExport{Service: s, ids: ids, tell: tell}
+	if len(snaps) == 1 {
+		return snaps[0].AsOf(), e.inTurn(ctx, snaps[0], out, counts)
+	}
+	return snaps[0].AsOf(), e.atOnce(ctx, snaps, out, counts)
+}
+
+// maxReaders bounds how many users are read at once; each reader has a cache of
+// users of its own.
+const maxReaders = 3
+
+type usersExport struct {
+	*Service
+	ids  []string
+	tell func(done int64)
+	done atomic.Int64 // messages, of those who read at once
+}
+
+// one writes one user.
+func (e *usersExport) one(src *format.Source, id string, b *format.Buffer) error {
+	key, _, err := e.countUser(src.Reader, id)
+	if err != nil {
+		return err
+	}
+	if err := format.User(src, key, b); err != nil {
+		return err
+	}
+	return b.FlushAll()
+}
+
+// inTurn writes user by user.
+func (e *usersExport) inTurn(ctx context.Context, snap store.Snapshot, out io.Writer, counts *format.Counts) error {
+	defer context.AfterFunc(ctx, snap.Interrupt)()
+	b := &format.Buffer{Sink: sink(out)}
+	src := &format.Source{Reader: snap, Render: render.NewBulk(snap), Counts: counts, Progress: progress(ctx, counts, e.pace(), e.tell)}
+	for _, id := range e.ids {
+		if err := e.one(src, id, b); err != nil {
+			return err
 		}
 	}
-	return snap.AsOf(), nil
+	return nil
+}
+
+// portion is what is read of one user.
+type portion struct {
+	stash  *stash
+	counts format.Counts
+	err    error
+	done   chan struct{}
+}
+
+// atOnce has a goroutine for each snapshot, which read one user after the
+// other, and writes what they have read in the order of the request.
+func (e *usersExport) atOnce(ctx context.Context, snaps []store.Snapshot, out io.Writer, counts *format.Counts) error {
+	ctx, stop := context.WithCancel(ctx)
+	var readers sync.WaitGroup
+	portions := make([]portion, len(e.ids))
+	defer func() {
+		stop()
+		readers.Wait()
+		for i := range portions {
+			if s := portions[i].stash; s != nil {
+				s.release()
+			}
+		}
+	}()
+	// What is read ahead is bounded: the portions that wait to be written.
+	ahead := make(chan int, 2*len(snaps))
+	next := make(chan int)
+	for i := range portions {
+		portions[i].done = make(chan struct{})
+	}
+	readers.Go(func() {
+		defer close(next)
+		for i := range portions {
+			select {
+			case ahead <- i:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case next <- i:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for _, snap := range snaps {
+		readers.Go(func() {
+			defer context.AfterFunc(ctx, snap.Interrupt)()
+			defer e.pacer.begin()()
+			pace, r := e.pace(), render.NewBulk(snap)
+			for i := range next {
+				p := &portions[i]
+				p.stash = e.newStash()
+				src := &format.Source{Reader: snap, Render: r, Counts: &p.counts, Progress: e.together(ctx, &p.counts, pace)}
+				p.err = e.one(src, e.ids[i], &format.Buffer{Sink: sink(p.stash)})
+				close(p.done)
+			}
+		})
+	}
+	for i := range portions {
+		p := &portions[i]
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if p.err != nil {
+			return p.err
+		}
+		if _, err := io.CopyBuffer(struct{ io.Writer }{out}, p.stash.reader(), make([]byte, bufferSize)); err != nil {
+			return err
+		}
+		counts.Add(&p.counts)
+		p.stash.release()
+		<-ahead
+	}
+	return nil
+}
+
+// together is what is called after each message of one user while others are
+// read too.
+func (e *usersExport) together(ctx context.Context, counts *format.Counts, pace func(context.Context) error) func() error {
+	told := int64(0)
+	return progress(ctx, counts, pace, func(done int64) {
+		e.tell(e.done.Add(done - told))
+		told = done
+	})
 }
 
 // userSet collects who appears in a file, by the store's keys: a bit for each,

@@ -91,7 +91,7 @@ func (s *watchedStore) Snapshot(ctx context.Context, app int64) (store.Snapshot,
 	if err != nil {
 		return nil, err
 	}
-	return &watchedSnapshot{Snapshot: snap, closed: s.opened()}, nil
+	return &watchedSnapshot{snap, s, s.opened()}, nil
 }
 
 // opened counts a snapshot that is open, until closed is called.
@@ -102,7 +102,22 @@ func (s *watchedStore) opened() (closed func()) {
 
 type watchedSnapshot struct {
 	store.Snapshot
+	store  *watchedStore
 	closed func()
+}
+
+func (s *watchedSnapshot) Twin(ctx context.Context) (store.Snapshot, error) {
+	return s.store.twin(ctx, s.Snapshot)
+}
+
+func (s *watchedStore) twin(ctx context.Context, of store.Snapshot) (store.Snapshot, error) {
+	start := time.Now()
+	snap, err := of.Twin(ctx)
+	s.ended(snapshot, start, err)
+	if snap == nil || err != nil {
+		return nil, err
+	}
+	return &watchedSnapshot{snap, s, s.opened()}, nil
 }
 
 func (s *watchedSnapshot) Close() error {
@@ -126,7 +141,7 @@ func (s *watchedSharer) ShareSnapshot(ctx context.Context, app int64) (store.Sha
 	if err != nil {
 		return nil, err
 	}
-	return &watchedShared{SharedSnapshot: snap, closed: s.opened()}, nil
+	return &watchedShared{snap, s.watchedStore, s.opened()}, nil
 }
 
 func (s *watchedSharer) JoinSnapshot(ctx context.Context, app int64, id string) (store.Snapshot, error) {
@@ -136,12 +151,17 @@ func (s *watchedSharer) JoinSnapshot(ctx context.Context, app int64, id string) 
 	if err != nil {
 		return nil, err
 	}
-	return &watchedSnapshot{Snapshot: snap, closed: s.opened()}, nil
+	return &watchedSnapshot{snap, s.watchedStore, s.opened()}, nil
 }
 
 type watchedShared struct {
 	store.SharedSnapshot
+	store  *watchedStore
 	closed func()
+}
+
+func (s *watchedShared) Twin(ctx context.Context) (store.Snapshot, error) {
+	return s.store.twin(ctx, s.SharedSnapshot)
 }
 
 func (s *watchedShared) Close() error {

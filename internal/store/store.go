@@ -192,10 +192,59 @@ type Snapshot interface {
 	Reader
 	// AsOf is the instant, by the store's clock.
 	AsOf() chat.Time
+	// Twin opens another Reader of the same instant, for another goroutine. It
+	// is nil where there is none to be had: now, because others write, or ever.
+	Twin(ctx context.Context) (Snapshot, error)
 	// Interrupt makes a running read fail soon. It may be called from another
 	// goroutine.
 	Interrupt()
 	Close() error
+}
+
+// Snapshots opens up to n Readers of one instant, at least one.
+func Snapshots(ctx context.Context, s Store, app int64, n int) (snaps []Snapshot, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeAll(snaps))
+			snaps = nil
+		}
+	}()
+	// While others write all the time, an instant may pass before its twin is
+	// there.
+	const tries = 8
+	for try := range tries {
+		first, err := s.Snapshot(ctx, app)
+		if err != nil {
+			return snaps, err
+		}
+		snaps = append(snaps, first)
+		for len(snaps) < n {
+			twin, err := first.Twin(ctx)
+			if err != nil {
+				return snaps, err
+			}
+			if twin == nil {
+				break
+			}
+			snaps = append(snaps, twin)
+		}
+		if len(snaps) > 1 || n < 2 || try == tries-1 {
+			break
+		}
+		if err := first.Close(); err != nil {
+			return nil, err
+		}
+		snaps = nil
+	}
+	return snaps, nil
+}
+
+func closeAll(snaps []Snapshot) error {
+	var errs []error
+	for _, s := range snaps {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // ChannelTypePrefix begins the names of the settings that hold the

@@ -77,6 +77,16 @@ type Counts struct {
 	Calls     int64 `json:"calls,omitempty"`
 }
 
+// Add adds what another part of the file holds.
+func (c *Counts) Add(d *Counts) {
+	c.Channels += d.Channels
+	c.Members += d.Members
+	c.Messages += d.Messages
+	c.Reactions += d.Reactions
+	c.Users += d.Users
+	c.Calls += d.Calls
+}
+
 // Source is one channel, or one user, as of one snapshot.
 type Source struct {
 	Reader store.Reader

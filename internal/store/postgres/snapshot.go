@@ -25,6 +25,7 @@ type snapshot struct {
 	store  *Store
 	ctx    context.Context //nolint:containedctx // ends with Interrupt and Close
 	cancel context.CancelFunc
+	app    int64
 	asOf   chat.Time
 	id     string // of the snapshot, for other connections; "" = there are none
 
@@ -86,19 +87,46 @@ func (s *Store) JoinSnapshot(ctx context.Context, app int64, id string) (store.S
 	return snap, nil
 }
 
+// Twin joins the snapshot. It does not wait for a slot: those who have them may
+// be waiting for twins.
+func (s *snapshot) Twin(ctx context.Context) (store.Snapshot, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if s.id == "" {
+		return nil, nil
+	}
+	select {
+	case s.store.slots <- struct{}{}:
+	default:
+		return nil, nil
+	}
+	twin, err := s.store.inSlot(ctx, s.app, s.id)
+	if err != nil {
+		return nil, fmt.Errorf("join a snapshot: %w", err)
+	}
+	twin.asOf = s.asOf
+	return twin, nil
+}
+
 // openSnapshot opens a snapshot, or joins the one with that id.
 func (s *Store) openSnapshot(ctx context.Context, app int64, id string) (*snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := s.enter(); err != nil {
-		return nil, err
-	}
 	select {
 	case s.slots <- struct{}{}:
 	case <-ctx.Done():
-		s.open.Done()
 		return nil, ctx.Err()
+	}
+	return s.inSlot(ctx, app, id)
+}
+
+// inSlot opens a snapshot for which there is a slot.
+func (s *Store) inSlot(ctx context.Context, app int64, id string) (*snapshot, error) {
+	if err := s.enter(); err != nil {
+		<-s.slots
+		return nil, err
 	}
 	var snap *snapshot
 	err := s.patiently(ctx, func() (err error) {
@@ -120,7 +148,7 @@ func (s *Store) snapshot(ctx context.Context, app int64, id string) (*snapshot, 
 	}
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel)
-	snap := &snapshot{store: s, ctx: own, cancel: cancel, base: &held{pc, thin.Of(pc.Conn().PgConn())}}
+	snap := &snapshot{store: s, app: app, ctx: own, cancel: cancel, base: &held{pc, thin.Of(pc.Conn().PgConn())}}
 	sql := `SELECT (extract(epoch FROM now()) * 1000000)::bigint, pg_export_snapshot()`
 	if s.opts.OneConn {
 		sql = `SELECT (extract(epoch FROM now()) * 1000000)::bigint, ''`

@@ -58,6 +58,7 @@ type Store struct {
 
 	scrubber *scrubber
 	closing  sync.Once
+	watch    watch
 
 	mu     sync.Mutex
 	closed bool
@@ -117,6 +118,9 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	}
 	if s.log, err = s.startLog(); err != nil {
 		return nil, errors.Join(err, conn.Close())
+	}
+	if s.watch.conn, err = s.connect(); err != nil {
+		return nil, errors.Join(err, s.log.stop(), conn.Close())
 	}
 	go s.writer(conn)
 	s.startScrubber(ctx)
@@ -376,7 +380,7 @@ func (s *Store) Close() error {
 		errs = append(errs, c.Close())
 	}
 	s.open.Wait()
-	errs = append(errs, s.log.stop())
+	errs = append(errs, s.log.stop(), s.watch.conn.Close())
 	close(s.writes)
 	<-s.done
 	return errors.Join(errs...)

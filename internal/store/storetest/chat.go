@@ -45,6 +45,8 @@ func RunChat(t *testing.T, open Open) {
 		"Rollback":           testRollback,
 		"SnapshotHolds":      testSnapshotHolds,
 		"SnapshotInterrupt":  testSnapshotInterrupt,
+		"Twins":              testTwins,
+		"TwinsUnderWrites":   testTwinsUnderWrites,
 		"ConcurrentUpdates":  testConcurrentUpdates,
 		"ManyWriters":        testManyWriters,
 		"NoLostUpdates":      testNoLostUpdates,

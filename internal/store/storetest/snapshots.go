@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"hansard/internal/chat"
@@ -71,5 +72,105 @@ func testSnapshotInterrupt(t *testing.T, f *fixture) {
 	})
 	if err == nil || n == 2000 {
 		t.Errorf("read %d messages after an interrupt, error %v", n, err)
+	}
+}
+
+// testTwins: readers of one instant see the same, whoever writes meanwhile.
+func testTwins(t *testing.T, f *fixture) {
+	put := func(id string) {
+		f.update(func(tx store.Tx) error {
+			m := newMessage(id, "alice", 2e15)
+			return tx.PutMessage(&m)
+		})
+	}
+	put("before")
+	sees := func(snap store.Snapshot, id string) bool {
+		t.Helper()
+		_, err := snap.Message(id)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	snaps, err := store.Snapshots(t.Context(), f.store, f.app, 3)
+	if err != nil || len(snaps) != 3 {
+		t.Fatalf("%d snapshots, %v", len(snaps), err)
+	}
+	put("after")
+	late, err := snaps[0].Twin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if late != nil { // not every engine has one then
+		snaps = append(snaps, late)
+	}
+	for i, snap := range snaps {
+		if !sees(snap, "before") || sees(snap, "after") || snap.AsOf() != snaps[0].AsOf() {
+			t.Errorf("snapshot %d is of another instant", i)
+		}
+	}
+	for _, snap := range snaps {
+		if err := snap.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// testTwinsUnderWrites: two readers that were opened while others write see the
+// same number of messages.
+func testTwinsUnderWrites(t *testing.T, f *fixture) {
+	stop := make(chan struct{})
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			err := f.store.Update(t.Context(), f.app, func(tx store.Tx) error {
+				m := newMessage(fmt.Sprint("m", i), "alice", chat.Time(2e15+i))
+				return tx.PutMessage(&m)
+			})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	twins := 0
+	for range 30 {
+		snaps, err := store.Snapshots(t.Context(), f.store, f.app, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var counts []int
+		for _, snap := range snaps {
+			key, err := snap.UserKey("alice")
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := snap.CountUserMessages(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts = append(counts, n)
+		}
+		if len(counts) > 1 {
+			twins++
+			if counts[0] != counts[1] {
+				t.Errorf("twins see %d and %d messages", counts[0], counts[1])
+			}
+		}
+		for _, snap := range snaps {
+			if err := snap.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	close(stop)
+	writing.Wait()
+	if twins == 0 {
+		t.Error("there were no twins at all")
 	}
 }
