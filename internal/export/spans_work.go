@@ -141,7 +141,24 @@ func (s *Service) help(ctx context.Context, sharer store.Sharer, parts blob.Mult
 	w := s.newSpanWorker(sharer, parts, found.SpansOf, snap, &u.Request)
 	w.enough = enough
 	err = w.run(ctx)
+	if errors.Is(err, store.ErrLeaseLost) {
+		s.clearUp(ctx, sharer, parts, found.SpansOf, &u)
+	}
 	return w.worked, err
+}
+
+// clearUp aborts the upload of an attempt that is over, once more: a part of
+// this process may have come after its lead did so. Of a file that is whole
+// there is nothing to abort.
+func (s *Service) clearUp(ctx context.Context, sharer store.Sharer, parts blob.Multipart, of store.SpansOf, u *unit) {
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), dropPatience)
+	defer done()
+	if _, err := sharer.SpanState(ctx, of, 0); !errors.Is(err, store.ErrLeaseLost) {
+		return // it goes on
+	}
+	if err := parts.AbortUpload(ctx, u.Key, u.Upload); err != nil {
+		s.Logger.Warn("abort an upload, the sweep will do it", "task", of.Task, "error", err)
+	}
 }
 
 // run works until there is nothing more to do.

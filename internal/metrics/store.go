@@ -22,6 +22,8 @@ const (
 	claim     storeCall = "claim"
 	heartbeat storeCall = "heartbeat"
 	finish    storeCall = "finish"
+	apps      storeCall = "apps"  // whose key it is
+	tasks     storeCall = "tasks" // what people poll
 )
 
 // Store watches the calls of s. What s can do beyond the interface is found
@@ -30,7 +32,7 @@ func (m *Metrics) Store(s store.Store) store.Store {
 	if m == nil {
 		return s
 	}
-	w := &watchedStore{Store: s, m: m, calls: operations(m.storeTime, m.storeErrors, view, update, snapshot, enqueue, claim, heartbeat, finish)}
+	w := &watchedStore{Store: s, m: m, calls: operations(m.storeTime, m.storeErrors, view, update, snapshot, enqueue, claim, heartbeat, finish, apps, tasks)}
 	if sharer, ok := s.(store.Sharer); ok {
 		return &watchedSharer{watchedStore: w, Spans: sharer, sharer: sharer}
 	}
@@ -68,6 +70,27 @@ func faulty(err error) bool {
 	var field *wire.FieldError
 	var failure *task.Failure
 	return !errors.As(err, &refusal) && !errors.As(err, &field) && !errors.As(err, &failure)
+}
+
+func (s *watchedStore) AppByKey(ctx context.Context, key string) (store.App, error) {
+	start := time.Now()
+	app, err := s.Store.AppByKey(ctx, key)
+	s.ended(apps, start, err)
+	return app, err
+}
+
+func (s *watchedStore) Task(ctx context.Context, app int64, id string) (*store.Task, error) {
+	start := time.Now()
+	t, err := s.Store.Task(ctx, app, id)
+	s.ended(tasks, start, err)
+	return t, err
+}
+
+func (s *watchedStore) ListTasks(ctx context.Context, q store.TaskQuery) ([]store.Task, error) {
+	start := time.Now()
+	list, err := s.Store.ListTasks(ctx, q)
+	s.ended(tasks, start, err)
+	return list, err
 }
 
 func (s *watchedStore) View(ctx context.Context, app int64, fn func(store.Reader) error) error {

@@ -101,7 +101,8 @@ func (s *Store) sweep(ctx context.Context, u upload, before time.Time) error {
 		case at.After(before):
 			return nil
 		case next <= number:
-			return s.abort(ctx, u.object, u.id)
+			_, err := s.abort(ctx, u.object, u.id)
+			return err
 		}
 		number = next
 	}

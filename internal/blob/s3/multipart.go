@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"hansard/internal/blob"
 )
@@ -91,14 +92,31 @@ func (s *Store) AbortUpload(ctx context.Context, key, name string) error {
 	if err != nil {
 		return err
 	}
-	return failed("aborting", key, s.abort(ctx, object, id))
+	// A part that is on its way may come to lie there after all, and the upload
+	// with it: it is aborted until it is gone.
+	for pause := 25 * time.Millisecond; ; pause *= 2 {
+		gone, err := s.abort(ctx, object, id)
+		if err != nil || gone || pause > abortPatience {
+			return failed("aborting", key, err)
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return failed("aborting", key, ctx.Err())
+		case <-timer.C:
+		}
+	}
 }
 
-// abort removes the parts of an upload, if there are any.
-func (s *Store) abort(ctx context.Context, object, id string) error {
-	err := s.retry(ctx, s.readPatience(), func(ctx context.Context) error { return s.api.abort(ctx, object, id) })
+// abortPatience bounds the last pause before an upload is aborted once more.
+const abortPatience = 400 * time.Millisecond
+
+// abort removes the parts of an upload. gone is true if there was none.
+func (s *Store) abort(ctx context.Context, object, id string) (gone bool, err error) {
+	err = s.retry(ctx, s.readPatience(), func(ctx context.Context) error { return s.api.abort(ctx, object, id) })
 	if r, ok := err.(*refusal); ok && r.status == http.StatusNotFound && r.code != codeNoBucket { //nolint:errorlint // the api gives no others
-		return nil
+		return true, nil
 	}
-	return err
+	return false, err
 }

@@ -244,7 +244,8 @@ func (w *writer) end() error {
 	defer w.store.live.Delete(liveKey(w.object, w.id))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), abortTimeout)
 	defer cancel()
-	return w.store.abort(ctx, w.object, w.id)
+	_, err := w.store.abort(ctx, w.object, w.id)
+	return err
 }
 
 // putWhole stores an object with one request.
