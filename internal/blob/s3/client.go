@@ -195,8 +195,11 @@ func permanent(err error) bool {
 	var invalid x509.CertificateInvalidError
 	var record tls.RecordHeaderError
 	return errors.As(err, &unknown) || errors.As(err, &name) || errors.As(err, &invalid) || errors.As(err, &record) ||
-		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+		strings.Contains(err.Error(), plainHTTP)
 }
+
+// plainHTTP is what net/http says of a server that does not speak TLS.
+const plainHTTP = "server gave HTTP response to HTTPS client"
 
 // bucket lists the bucket: unlike to HEAD, the answer says what is wrong.
 func (c *client) bucket(ctx context.Context) error {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -130,6 +131,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // check finds out at once what would make everything fail later.
 func (s *Store) check(ctx context.Context, o Options) error {
 	err := s.retry(ctx, s.readPatience(), func(ctx context.Context) error { return s.api.bucket(ctx) })
+	if err != nil && strings.Contains(err.Error(), plainHTTP) {
+		return fmt.Errorf("%s speaks plain HTTP: write endpoint=http://… (%w)", o.Endpoint, err)
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return fmt.Errorf("%s cannot be reached: is the endpoint right, and does the server run? (%w)", cmp.Or(o.Endpoint, "the object store"), err)
+	}
 	r, ok := errors.AsType[*refusal](err)
 	switch {
 	case !ok:

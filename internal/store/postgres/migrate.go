@@ -69,7 +69,7 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	have, want, err := p.GetVersions(ctx)
 	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return explain(s.dsn, fmt.Errorf("look at the schema: %w", err))
 	}
 	switch {
 	case have == want:
@@ -87,7 +87,7 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 		if now, _, verr := p.GetVersions(ctx); verr == nil && now == want {
 			return nil
 		}
-		return fmt.Errorf("migrate: %w", err)
+		return explain(s.dsn, fmt.Errorf("migrate: %w", err))
 	}
 	return nil
 }

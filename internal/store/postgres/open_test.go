@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -87,6 +88,32 @@ func TestCannotOpen(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := postgres.Migrate(t.Context(), dsn); err == nil || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What keeps the database from being used is said in one line, with what to do.
+func TestSaysWhy(t *testing.T) {
+	t.Parallel()
+	c := pgtest.Start(t)
+	u, err := url.Parse(c.TCP("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(change func(*url.URL)) string {
+		v := *u
+		change(&v)
+		return v.String()
+	}
+	stranger := with(func(v *url.URL) { v.User = url.UserPassword("stranger", "geheim") })
+	for name, c := range map[string]struct{ dsn, want string }{
+		"no database": {with(func(v *url.URL) { v.Path = "/nothing" }), "there is no database nothing: make it with createdb"},
+		"no server":   {with(func(v *url.URL) { v.Host = "127.0.0.1:1" }), "the database at 127.0.0.1:1 cannot be reached: connect: connection refused"},
+		"no user":     {stranger, "the database refuses the user stranger"},
+	} {
+		_, err := postgres.Open(t.Context(), c.dsn, postgres.Options{})
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.ContainsAny(err.Error(), "\n\t") || strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

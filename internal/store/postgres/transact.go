@@ -117,7 +117,7 @@ func wait(ctx context.Context, d time.Duration) error {
 func (s *Store) try(ctx context.Context, begin string, fn func(*thin.Conn) error) error {
 	pc, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return fmt.Errorf("connect to the database: %w", err)
+		return explain(s.dsn, fmt.Errorf("connect to the database: %w", err))
 	}
 	defer pc.Release()
 	c := thin.Of(pc.Conn().PgConn())
