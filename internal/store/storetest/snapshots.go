@@ -75,6 +75,12 @@ func testSnapshotInterrupt(t *testing.T, f *fixture) {
 	}
 }
 
+// twins reports whether snapshots of a store have twins at all.
+func twins(s store.Store) bool {
+	sharer, ok := s.(store.Sharer)
+	return !ok || sharer.Shares()
+}
+
 // testTwins: readers of one instant see the same, whoever writes meanwhile.
 func testTwins(t *testing.T, f *fixture) {
 	put := func(id string) {
@@ -103,7 +109,7 @@ func testTwins(t *testing.T, f *fixture) {
 			}
 		}
 	}()
-	if len(snaps) != 2 {
+	if len(snaps) != 2 && twins(f.store) {
 		t.Fatalf("%d snapshots", len(snaps))
 	}
 	put("after")
@@ -143,7 +149,7 @@ func testTwinsUnderWrites(t *testing.T, f *fixture) {
 			}
 		}
 	})
-	twins := 0
+	paired := 0
 	for range 30 {
 		snaps, err := store.Snapshots(t.Context(), f.store, f.app, 2)
 		if err != nil {
@@ -162,7 +168,7 @@ func testTwinsUnderWrites(t *testing.T, f *fixture) {
 			counts = append(counts, n)
 		}
 		if len(counts) > 1 {
-			twins++
+			paired++
 			if counts[0] != counts[1] {
 				t.Errorf("twins see %d and %d messages", counts[0], counts[1])
 			}
@@ -175,7 +181,7 @@ func testTwinsUnderWrites(t *testing.T, f *fixture) {
 	}
 	close(stop)
 	writing.Wait()
-	if twins == 0 {
+	if paired == 0 && twins(f.store) {
 		t.Error("there were no twins at all")
 	}
 }
