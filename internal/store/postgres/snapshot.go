@@ -144,7 +144,7 @@ func (s *Store) inSlot(ctx context.Context, app int64, id string) (*snapshot, er
 func (s *Store) snapshot(ctx context.Context, app int64, id string) (*snapshot, error) {
 	pc, err := s.snaps.Acquire(ctx)
 	if err != nil {
-		return nil, err
+		return nil, explain(s.dsn, &connectError{err})
 	}
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel)
@@ -214,7 +214,7 @@ func (s *snapshot) openStream() error {
 	}
 	pc, err := s.store.snaps.Acquire(s.ctx)
 	if err != nil {
-		return fmt.Errorf("connect to the database: %w", err)
+		return explain(s.store.dsn, &connectError{err})
 	}
 	s.stream = &held{pc, thin.Of(pc.Conn().PgConn())}
 	err = s.stream.Open(s.ctx, joinRead(s.id)+`; SET LOCAL enable_sort = off`)

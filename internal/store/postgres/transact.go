@@ -117,7 +117,7 @@ func wait(ctx context.Context, d time.Duration) error {
 func (s *Store) try(ctx context.Context, begin string, fn func(*thin.Conn) error) error {
 	pc, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return explain(s.dsn, fmt.Errorf("connect to the database: %w", err))
+		return explain(s.dsn, &connectError{err})
 	}
 	defer pc.Release()
 	c := thin.Of(pc.Conn().PgConn())
@@ -134,6 +134,13 @@ func (s *Store) try(ctx context.Context, begin string, fn func(*thin.Conn) error
 	}
 	return nil
 }
+
+// connectError says that there is no connection to be had. A server that goes
+// down may cut one off at any point of its making.
+type connectError struct{ err error }
+
+func (e *connectError) Error() string { return "connect to the database: " + e.err.Error() }
+func (e *connectError) Unwrap() error { return e.err }
 
 // guarded makes a panic of fn an error.
 func guarded(c *thin.Conn, fn func(*thin.Conn) error) (err error) {
@@ -167,7 +174,11 @@ func unreachable(err error) bool {
 	if errors.Is(err, thin.ErrBroken) || errors.As(err, &connect) {
 		return true
 	}
-	switch code := codeOf(err); code {
+	code := codeOf(err)
+	if _, ok := errors.AsType[*connectError](err); ok && code == "" {
+		return true
+	}
+	switch code {
 	case "57P01", "57P02", "57P03", // shutting down, crashed, starting up
 		"25006", // read-only: a standby that has not been promoted yet
 		"53300": // too many connections
