@@ -626,3 +626,40 @@ func TestProgressWhileAssembling(t *testing.T) {
 		t.Errorf("ended at %d of %d", p.Done, p.Total)
 	}
 }
+
+// Users who are read at once give the same file as those read in turn.
+func TestUsersAtOnce(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.channel("one", 3000)
+	f.channel("two", 500)
+	var want []byte
+	for _, each := range []int64{0, 1} {
+		f.service.ReaderMessages = each
+		id, err := f.service.RequestUsers(t.Context(), f.app, []byte(`{"user_ids":["carol","bob","alice","dora"]}`), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tk, err := f.store.Task(t.Context(), f.app.ID, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := f.service.RunUsers(t.Context(), &task.Attempt{Task: *tk})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r export.Result
+		if err := json.Unmarshal(result, &r); err != nil {
+			t.Fatal(err)
+		}
+		got := f.read(r.Path)
+		if r.Counts.Messages != 3500 || r.Counts.Users != 4 {
+			t.Errorf("%+v", r.Counts)
+		}
+		if want == nil {
+			want = got
+		} else if !bytes.Equal(got, want) {
+			t.Error("at once: other bytes than in turn")
+		}
+	}
+}

@@ -38,6 +38,9 @@ type Service struct {
 	// is spooled, channel by channel, instead of written straight through
 	// from one snapshot of all; 0 means eight million.
 	SpoolAbove int64
+	// ReaderMessages is how many messages a users export has for each of those
+	// who read at once; 0 means 25,000.
+	ReaderMessages int64
 	// Writers says for how long, in all, the store has written for others in
 	// this process, and how many bytes of log have piled up meanwhile. Exports
 	// step aside when others write much of the time, unless the log gets long.

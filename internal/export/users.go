@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -49,7 +50,7 @@ func (s *Service) runUsers(ctx context.Context, a *task.Attempt) (result []byte,
 	}
 	defer out.abort()
 	m := manifest{Kind: "users", Version: V2, Format: JSON}
-	if m.AsOf, err = s.users(ctx, app, r.UserIDs, out, &m.Counts, func(done int64) { a.Progress(done, max(total, done)) }); err != nil {
+	if m.AsOf, err = s.users(ctx, app, r.UserIDs, total, out, &m.Counts, func(done int64) { a.Progress(done, max(total, done)) }); err != nil {
 		return nil, err
 	}
 	a.Progress(m.Counts.Messages, m.Counts.Messages)
@@ -91,10 +92,11 @@ func (s *Service) countUser(v store.Reader, id string) (key int64, n int, err er
 
 // users writes all users as of one instant: there are few of them, and what
 // each may have is limited. Nearly all of the time goes into looking up their
-// messages, which stand far apart, so several users are read at once. tell is
-// called with the number of messages so far.
-func (s *Service) users(ctx context.Context, app store.App, ids []string, out io.Writer, counts *format.Counts, tell func(done int64)) (asOf chat.Time, err error) {
-	snaps, err := store.Snapshots(ctx, s.Store, app.ID, min(runtime.GOMAXPROCS(0), maxReaders, len(ids)))
+// messages, which stand far apart, so several users are read at once if that is
+// many. tell is called with the number of messages so far.
+func (s *Service) users(ctx context.Context, app store.App, ids []string, total int64, out io.Writer, counts *format.Counts, tell func(done int64)) (asOf chat.Time, err error) {
+	readers := min(int64(min(runtime.GOMAXPROCS(0), maxReaders, len(ids))), max(total/cmp.Or(s.ReaderMessages, readerMessages), 1))
+	snaps, err := store.Snapshots(ctx, s.Store, app.ID, int(readers))
 	if err != nil {
 		return 0, err
 	}
@@ -113,6 +115,9 @@ func (s *Service) users(ctx context.Context, app store.App, ids []string, out io
 // maxReaders bounds how many users are read at once; each reader has a cache of
 // users of its own.
 const maxReaders = 3
+
+// readerMessages is from how many messages on another reader is worth its while.
+const readerMessages int64 = 25_000
 
 type usersExport struct {
 	*Service
