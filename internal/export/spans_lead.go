@@ -89,6 +89,7 @@ func (j *job) spread(ctx context.Context, key string) (result []byte, err error)
 	}
 	defer j.closeSnapshot(snap)
 	w := j.newSpanWorker(l.sharer, l.parts, l.of, snap, &j.request)
+	defer w.render.Close()
 	if err := l.prepare(snap, w); err != nil {
 		return nil, err
 	}

@@ -141,8 +141,9 @@ func (e *usersExport) one(src *format.Source, id string, b *format.Buffer) error
 // inTurn writes user by user.
 func (e *usersExport) inTurn(ctx context.Context, snap store.Snapshot, out io.Writer, counts *format.Counts) error {
 	defer context.AfterFunc(ctx, snap.Interrupt)()
-	b := &format.Buffer{Sink: sink(out)}
-	src := &format.Source{Reader: snap, Render: render.NewBulk(snap), Counts: counts, Progress: progress(ctx, counts, e.pace(), e.tell)}
+	b, r := &format.Buffer{Sink: sink(out)}, render.NewBulk(snap)
+	defer r.Close()
+	src := &format.Source{Reader: snap, Render: r, Counts: counts, Progress: progress(ctx, counts, e.pace(), e.tell)}
 	for _, id := range e.ids {
 		if err := e.one(src, id, b); err != nil {
 			return err
@@ -200,6 +201,7 @@ func (e *usersExport) atOnce(ctx context.Context, snaps []store.Snapshot, out io
 			defer context.AfterFunc(ctx, snap.Interrupt)()
 			defer e.pacer.begin()()
 			pace, r := e.pace(), render.NewBulk(snap)
+			defer r.Close()
 			for i := range next {
 				p := &portions[i]
 				p.stash = e.newStash()
