@@ -104,6 +104,23 @@ func (s *stash) ReadAt(p []byte, off int64) (n int, err error) {
 	return n + k, err
 }
 
+// copyTo gives all of it away in pieces as large as b, which is taken for the
+// first; swap gives a buffer for each. It returns the last one.
+func (s *stash) copyTo(b []byte, swap func([]byte) ([]byte, error)) ([]byte, error) {
+	for off := int64(0); off < s.size; {
+		b = b[:min(int64(cap(b)), s.size-off)]
+		n, err := s.ReadAt(b, off)
+		if n < len(b) {
+			return b, err
+		}
+		off += int64(n)
+		if b, err = swap(b); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
 // reader reads all of it.
 func (s *stash) reader() *io.SectionReader { return io.NewSectionReader(s, 0, s.size) }
 
