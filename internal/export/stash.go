@@ -48,7 +48,7 @@ func (c *chunks) put(bs [][]byte) {
 // stash holds bytes that will be read again: in chunks, and when there are no
 // more of them, the rest in a file without a name.
 type stash struct {
-	chunks *chunks
+	chunks *chunks // nil if all of it goes to the file
 	dir    string
 	held   [][]byte
 	inMem  int64
@@ -58,11 +58,17 @@ type stash struct {
 
 func (s *Service) newStash() *stash { return &stash{chunks: &s.chunks, dir: s.Scratch} }
 
+// newSpill makes a stash that takes no memory.
+func (s *Service) newSpill() *stash { return &stash{dir: s.Scratch} }
+
 func (s *stash) Write(p []byte) (n int, err error) {
 	for n < len(p) && s.file == nil {
 		at := int(s.inMem % chunkSize)
 		if at == 0 {
-			b := s.chunks.get()
+			var b []byte
+			if s.chunks != nil {
+				b = s.chunks.get()
+			}
 			if b == nil {
 				if s.file, err = unnamed(s.dir); err != nil {
 					return n, err
@@ -126,7 +132,9 @@ func (s *stash) reader() *io.SectionReader { return io.NewSectionReader(s, 0, s.
 
 // release gives everything back. It leaves an empty stash.
 func (s *stash) release() {
-	s.chunks.put(s.held)
+	if s.chunks != nil {
+		s.chunks.put(s.held)
+	}
 	if s.file != nil {
 		_ = s.file.Close()           // nobody needs what is in it
 		_ = os.Remove(s.file.Name()) // it is gone already where that is possible

@@ -134,8 +134,8 @@ const (
 	readerMessages int64 = 25_000
 	// maxAbreast and maxGroup bound the users of a group and their messages, all of
 	// which are held until the group is complete.
-	maxAbreast = 8
-	maxGroup   = 100_000
+	maxAbreast = 16
+	maxGroup   = 150_000
 )
 
 type usersExport struct {
@@ -156,7 +156,7 @@ type group struct {
 
 // divide makes groups of about the same size, in the order of the request.
 func (e *usersExport) divide(plan *usersPlan) {
-	parts := max(len(plan.ids)/maxAbreast, int(plan.total/maxGroup), 1)
+	parts := (len(plan.ids) + maxAbreast - 1) / maxAbreast
 	most := (len(plan.ids) + parts - 1) / parts
 	messages := int64(0)
 	for i, id := range plan.ids {
@@ -196,7 +196,7 @@ func (e *usersExport) abreast(src *format.Source, snap store.Snapshot, g *group)
 		if keys[i], _, err = e.countUser(snap, id); err != nil {
 			return err
 		}
-		s := e.newStash()
+		s := e.newSpill()
 		g.stashes = append(g.stashes, s)
 		buffers[i].Sink = sink(s)
 		if err := format.UserItself(src, keys[i], &buffers[i]); err != nil {

@@ -49,8 +49,9 @@ func NewBulk(r store.Reader) *Renderer { return newRenderer(r, bulkSlots, bulkBy
 
 func newRenderer(r store.Reader, slots, size int) *Renderer {
 	rr := &Renderer{reader: r}
-	rr.users = userCache{reader: r, seen: &rr.Seen, slots: make([]int64, slots)}
-	rr.users.ring, rr.users.free = newRing(size)
+	rr.users = userCache{reader: r, seen: &rr.Seen}
+	memory, free := newMemory(8*slots + size)
+	rr.users.slots, rr.users.ring, rr.users.free = memory[:8*slots], memory[8*slots:], free
 	rr.other.Users = &rr.users
 	for i := range rr.levels {
 		rr.levels[i].fill.Users = &rr.users

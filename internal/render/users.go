@@ -22,9 +22,9 @@ import (
 type userCache struct {
 	reader store.Reader
 	seen   *func(key int64)
-	slots  []int64 // where a user begins, plus 1
+	slots  []byte // where a user begins, plus 1: eight bytes each
 	ring   []byte
-	free   func() // of the ring
+	free   func() // of both
 	end    int64  // bytes put in so far; what is at p lies at p modulo the size
 
 	model  []byte // the first object
@@ -33,6 +33,7 @@ type userCache struct {
 	entry  []byte // on its way into the ring
 }
 
+// The numbers of slots are powers of two.
 const (
 	bulkSlots = 1 << 16
 	bulkBytes = 4 << 20
@@ -89,7 +90,7 @@ func (c *userCache) find(key int64) ([]byte, error) {
 	if *c.seen != nil {
 		(*c.seen)(key)
 	}
-	if at := c.slots[int(key)&(len(c.slots)-1)] - 1; at >= 0 && at >= c.end-int64(len(c.ring)) {
+	if at := int64(binary.LittleEndian.Uint64(c.slot(key))) - 1; at >= 0 && at >= c.end-int64(len(c.ring)) {
 		b := c.ring[at%int64(len(c.ring)):]
 		if int64(binary.LittleEndian.Uint64(b[atKey:])) == key {
 			b = b[:binary.LittleEndian.Uint32(b[atLength:])]
@@ -104,6 +105,8 @@ func (c *userCache) find(key int64) ([]byte, error) {
 	}
 	return c.read(key)
 }
+
+func (c *userCache) slot(key int64) []byte { return c.slots[8*int(key)&(len(c.slots)-1):] }
 
 func (c *userCache) read(key int64) ([]byte, error) {
 	plain, stored, err := c.reader.UserByKey(key)
@@ -142,7 +145,7 @@ func (c *userCache) put(key int64) []byte {
 	kept := c.ring[at%size : at%size+int64(len(c.entry))]
 	copy(kept, c.entry)
 	c.end = at + int64(len(c.entry))
-	c.slots[int(key)&(len(c.slots)-1)] = at + 1
+	binary.LittleEndian.PutUint64(c.slot(key), uint64(at+1))
 	return kept
 }
 

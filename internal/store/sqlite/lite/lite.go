@@ -133,7 +133,7 @@ func (c *Conn) Interrupt() {
 func (c *Conn) Bound(bytes int) { c.bound = bytes }
 
 // boundEvery is after how many steps the bound is looked at.
-const boundEvery = 1 << 12
+const boundEvery = 1 << 13
 
 func (c *Conn) trim() {
 	out := c.tls.Alloc(8)
