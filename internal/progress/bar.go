@@ -158,6 +158,8 @@ func (b *Bar) status() string {
 	switch {
 	case b.state == failed:
 		return fmt.Sprintf("%s %s  failed: %s", group(b.done), b.counted(), b.failure)
+	case b.state == done && took < time.Millisecond: // over before anybody looked: that is no time it took
+		return group(b.done) + " " + b.counted()
 	case b.state == done:
 		return fmt.Sprintf("%s %s  in %s%s", group(b.done), b.counted(), Duration(took), perSecond)
 	case b.total == 0:
