@@ -171,8 +171,12 @@ func openBucket(ctx context.Context, o config.S3) (files, error) {
 	return b, nil
 }
 
-// checkFolder finds out whether files can be kept in the folder of the settings.
+// checkFolder finds out whether files can be kept in the folder that the settings
+// name. The data folder is the store's to make.
 func checkFolder(s config.Settings) error {
+	if s.Storage == "" {
+		return nil
+	}
 	if err := disk.Check(s.Files()); err != nil {
 		return fmt.Errorf("opening the files in %s: %w", s.Files(), err)
 	}

@@ -93,6 +93,8 @@ func Check(dir string) error {
 		var made string
 		if made, err = os.MkdirTemp(there, ".hansard-"); err == nil {
 			err = os.Remove(made)
+		} else if e, ok := errors.AsType[*fs.PathError](err); ok { // its path is of no interest
+			err = fmt.Errorf("it cannot be made in %s: %w", there, e.Err)
 		}
 	}
 	if err != nil {

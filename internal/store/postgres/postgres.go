@@ -72,7 +72,7 @@ func Open(ctx context.Context, dsn string, opts Options) (_ *Store, err error) {
 		opts.Patience = defaultPatience
 	}
 	s := &Store{opts: opts, dsn: dsn}
-	if err := s.migrate(ctx); err != nil {
+	if _, err := s.migrate(ctx); err != nil {
 		return nil, err
 	}
 	if s.pool, err = s.connect(ctx, opts.Conns, requestSettings); err != nil {
