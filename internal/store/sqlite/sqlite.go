@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -177,27 +176,12 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Secret returns the random bytes kept under that name.
 func (s *Store) Secret(ctx context.Context, name string) ([]byte, error) {
-	var value []byte
-	get := func(c *lite.Conn) error {
-		return c.Query(`SELECT value FROM secrets WHERE name = $1`, []any{name}, func(st *lite.Stmt) error {
-			value = st.Copy(0)
-			return nil
-		})
-	}
-	if err := s.read(ctx, get); err != nil || value != nil {
-		return value, err
-	}
-	fresh := make([]byte, 32)
-	if _, err := rand.Read(fresh); err != nil {
-		return nil, err
-	}
-	err := s.write(ctx, func(c *lite.Conn) error {
-		if err := c.Exec(`INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`, name, fresh); err != nil {
-			return err
+	in := func(transact func(context.Context, func(*lite.Conn) error) error) sqlstore.Transact {
+		return func(fn func(sqlstore.Conn) error) error {
+			return transact(ctx, func(c *lite.Conn) error { return fn(conn{c}) })
 		}
-		return get(c)
-	})
-	return value, err
+	}
+	return sqlstore.Secret(in(s.read), in(s.write), name)
 }
 
 // errClosed is returned by calls on a store that was closed.
