@@ -71,6 +71,16 @@ func (b *Bar) Set(count, total int64) {
 	}
 }
 
+// Since says when the work began, if that was before the bar was added.
+func (b *Bar) Since(began time.Time) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.begun = began
+}
+
 // Done ends the bar: all is done. What comes after is ignored.
 func (b *Bar) Done() {
 	if b != nil && b.end(done, "") {

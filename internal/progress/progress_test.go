@@ -73,6 +73,10 @@ func TestPlainLines(t *testing.T) {
 	d := g.Add("loading", "records")
 	d.Set(554, 554)
 	d.Done() // at once: nobody saw how long it took
+	e := g.Add("exporting", "messages")
+	e.Since(clock.Now().Add(-2 * time.Second)) // over when it was first looked at
+	e.Set(300, 300)
+	e.Done()
 	g.Note("a note")
 	g.Wait()
 	b.Set(6, 10)
@@ -86,6 +90,7 @@ func TestPlainLines(t *testing.T) {
 		"export?[2J 5 messages failed: Not?Found",
 		"exporting messaging:pla… 588 messages in 99ms",
 		"loading 554 records",
+		"exporting 300 messages in 2s 150/s",
 		"a note",
 	}
 	if diff := cmp.Diff(want, lines(t, &out)); diff != "" {
