@@ -22,7 +22,8 @@ func workersMeasure(n int) string {
 // scaling measures one export by one worker process and by two, each on a
 // quarter of a core of its own.
 func (b *bench) scaling() []measure {
-	if b.chat.name == byFew || b.targets && b.chat.messages != b.middleSize() {
+	// Workers share an export only where its files go to an object store.
+	if b.chat.name == byFew || b.targets && (b.objects == nil || !b.atMiddle()) {
 		return nil
 	}
 	q, err := newQuota(workerShare)
