@@ -173,15 +173,31 @@ func FuzzAppend(f *testing.F) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	stored := build()
+	var message body.Builder
+	words := strings.Repeat("a", 250)
+	message.Lit(append(message.Open(), words...))
+	message.User(7)
+	for slot := range body.Role {
+		message.Lit(append(message.Open(), words[:80]...))
+		message.Slot(slot)
+	}
+	message.Lit(append(message.Open(), words[:150]...))
 	fill := &body.Fill{Users: fixed{}}
-	buf := make([]byte, 0, 1024)
-	b.ReportAllocs()
-	for b.Loop() {
-		var err error
-		if buf, err = body.Append(buf[:0], stored, fill); err != nil {
-			b.Fatal(err)
-		}
+	fill.Slots[body.Reactions] = []byte(words[:110])
+	fill.Slots[body.Thread] = []byte(words[:40])
+	fill.Slots[body.Pin] = []byte(words[:60])
+	for name, stored := range map[string][]byte{"small": build(), "message": message.Bytes()} {
+		b.Run(name, func(b *testing.B) {
+			buf := make([]byte, 0, 4096)
+			b.ReportAllocs()
+			for b.Loop() {
+				var err error
+				if buf, err = body.Append(buf[:0], stored, fill); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.SetBytes(int64(len(buf)))
+		})
 	}
 }
 
