@@ -23,7 +23,7 @@ func workersMeasure(n int) string {
 // quarter of a core of its own.
 func (b *bench) scaling() []measure {
 	// Workers share an export only where its files go to an object store.
-	if b.chat.name == byFew || b.targets && (b.objects == nil || !b.atMiddle()) {
+	if b.objects == nil || b.chat.name == byFew || b.targets && !b.atMiddle() {
 		return nil
 	}
 	q, err := newQuota(workerShare)
