@@ -36,19 +36,18 @@ type writeAhead struct {
 
 	mode checkpointMode // of the writer's connection; of the writer's goroutine alone
 
-	maxSize, fullSize int64 // maxLog and fullLog; tests have shorter ones
-
 	long   chan struct{} // wakes the goroutine that copies
 	loaded chan struct{} // and has it copy what a bulk load has written
 	erased chan struct{} // and has it empty the log, too
 	quit   chan struct{}
 	done   chan struct{}
 
-	mu     sync.Mutex
-	pins   int           // open snapshots
-	ready  chan struct{} // nil, or closed once a long log has started over
-	load   time.Time     // of the last batch of a bulk load; zero once all of it is copied
-	copied bool          // what a bulk load had written when it was looked at last
+	mu                sync.Mutex
+	maxSize, fullSize int64         // maxLog and fullLog; tests have shorter ones
+	pins              int           // open snapshots
+	ready             chan struct{} // nil, or closed once a long log has started over
+	load              time.Time     // of the last batch of a bulk load; zero once all of it is copied
+	copied            bool          // what a bulk load had written when it was looked at last
 }
 
 // checkpointMode is after how many pages in the log the writer copies it into
@@ -184,9 +183,9 @@ func (l *writeAhead) pinned() bool {
 // others are open it cannot, and there is nothing to wait for, unless the log is
 // full: then they have to end first.
 func (l *writeAhead) wait(ctx context.Context) error {
-	full := l.size() > l.fullSize
+	size := l.size()
 	l.mu.Lock()
-	ready := l.ready
+	ready, full := l.ready, size > l.fullSize
 	if l.pins > 0 && !full {
 		ready = nil
 	}
