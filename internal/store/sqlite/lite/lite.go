@@ -34,9 +34,6 @@ func is(err error, code int) bool {
 	return errors.As(err, &e) && e.primary() == code
 }
 
-// IsConstraint reports whether err says that a constraint was broken.
-func IsConstraint(err error) bool { return is(err, sqlite3.SQLITE_CONSTRAINT) }
-
 // IsBusy reports whether err says that another connection held the lock for
 // longer than the busy timeout.
 func IsBusy(err error) bool { return is(err, sqlite3.SQLITE_BUSY) }
@@ -46,6 +43,16 @@ func IsInterrupted(err error) bool { return is(err, sqlite3.SQLITE_INTERRUPT) }
 
 // IsFull reports whether err says that the disk is full.
 func IsFull(err error) bool { return is(err, sqlite3.SQLITE_FULL) }
+
+// IsDenied reports whether err says that a file may not be opened or written to.
+func IsDenied(err error) bool {
+	return is(err, sqlite3.SQLITE_READONLY) || is(err, sqlite3.SQLITE_CANTOPEN) || is(err, sqlite3.SQLITE_PERM)
+}
+
+// IsDamaged reports whether err says that the file is no database, or broken.
+func IsDamaged(err error) bool {
+	return is(err, sqlite3.SQLITE_NOTADB) || is(err, sqlite3.SQLITE_CORRUPT)
+}
 
 // Conn is one connection to a database file.
 type Conn struct {
