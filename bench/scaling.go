@@ -22,10 +22,8 @@ func workersMeasure(n int) string {
 // scaling measures one export by one worker process and by two, each on a
 // share of a core of its own.
 func (b *bench) scaling() []measure {
-	if b.pg == nil || b.objects == nil { // an export has one worker there
-		return nil
-	}
-	if b.chat.name == byFew || b.targets && b.chat.messages < b.middleSize() {
+	// Workers share an export only where it is spread.
+	if b.pg == nil || b.objects == nil || b.chat.name == byFew || b.targets && !b.atMiddle() {
 		return nil
 	}
 	q, err := newQuota(workerShare)
