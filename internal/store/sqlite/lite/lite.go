@@ -34,9 +34,6 @@ func is(err error, code int) bool {
 	return errors.As(err, &e) && e.primary() == code
 }
 
-// IsConstraint reports whether err says that a constraint was broken.
-func IsConstraint(err error) bool { return is(err, sqlite3.SQLITE_CONSTRAINT) }
-
 // IsBusy reports whether err says that another connection held the lock for
 // longer than the busy timeout.
 func IsBusy(err error) bool { return is(err, sqlite3.SQLITE_BUSY) }
