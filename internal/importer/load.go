@@ -21,8 +21,8 @@ import (
 // A batch is what one transaction writes: at most about this many records or
 // bytes.
 const (
-	batchRecords = 10_000
-	batchBytes   = 8 << 20
+	batchRecords = 6000
+	batchBytes   = 5 << 20
 )
 
 // pace is how many records the next batch may have. Everybody who writes to
