@@ -47,6 +47,7 @@ type Store struct {
 	log  *writeAhead
 	// loose: commits do not wait for the disk; of the writer's goroutine alone.
 	loose bool
+	users knownUsers // of the writer's goroutine alone
 
 	scrubber *scrubber
 	closing  sync.Once
