@@ -97,6 +97,7 @@ func (j *job) spread(ctx context.Context, key string) (result []byte, err error)
 	j.leads.Store(l.of, &l.kept)
 	defer j.leads.Delete(l.of)
 	w := j.newSpanWorker(l.sharer, l.parts, l.of, snap, &j.request)
+	defer w.render.Close()
 	if err := l.prepare(snap, w); err != nil {
 		return nil, err
 	}

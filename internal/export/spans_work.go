@@ -141,6 +141,7 @@ func (s *Service) help(ctx context.Context, sharer store.Sharer, parts blob.Mult
 	defer func() { err = errors.Join(err, snap.Close()) }()
 	defer s.pacer.begin()()
 	w := s.newSpanWorker(sharer, parts, found.SpansOf, snap, &u.Request)
+	defer w.render.Close()
 	w.enough = enough
 	if lead, ok := s.leads.Load(found.SpansOf); ok {
 		w.keep = lead.(*kept).add //nolint:forcetypeassert // nothing else is stored

@@ -48,7 +48,7 @@ func (c *chunks) put(bs [][]byte) {
 // stash holds bytes that will be read again: in chunks, and when there are no
 // more of them, the rest in a file without a name.
 type stash struct {
-	chunks *chunks
+	chunks *chunks // nil if all of it goes to the file
 	dir    string
 	held   [][]byte
 	inMem  int64
@@ -58,11 +58,17 @@ type stash struct {
 
 func (s *Service) newStash() *stash { return &stash{chunks: &s.chunks, dir: s.Scratch} }
 
+// newSpill makes a stash that takes no memory.
+func (s *Service) newSpill() *stash { return &stash{dir: s.Scratch} }
+
 func (s *stash) Write(p []byte) (n int, err error) {
 	for n < len(p) && s.file == nil {
 		at := int(s.inMem % chunkSize)
 		if at == 0 {
-			b := s.chunks.get()
+			var b []byte
+			if s.chunks != nil {
+				b = s.chunks.get()
+			}
 			if b == nil {
 				if s.file, err = unnamed(s.dir); err != nil {
 					return n, err
@@ -120,6 +126,23 @@ func (s *stash) WriteTo(w io.Writer) (n int64, err error) {
 	return n + k, err
 }
 
+// copyTo gives all of it away in pieces as large as b, which is taken for the
+// first; swap gives a buffer for each. It returns the last one.
+func (s *stash) copyTo(b []byte, swap func([]byte) ([]byte, error)) ([]byte, error) {
+	for off := int64(0); off < s.size; {
+		b = b[:min(int64(cap(b)), s.size-off)]
+		n, err := s.ReadAt(b, off)
+		if n < len(b) {
+			return b, err
+		}
+		off += int64(n)
+		if b, err = swap(b); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
 // reader reads all of it.
 func (s *stash) reader() io.ReadSeeker { return &stashReader{io.NewSectionReader(s, 0, s.size), s} }
 
@@ -142,7 +165,9 @@ func (r *stashReader) WriteTo(w io.Writer) (int64, error) {
 
 // release gives everything back. It leaves an empty stash.
 func (s *stash) release() {
-	s.chunks.put(s.held)
+	if s.chunks != nil {
+		s.chunks.put(s.held)
+	}
 	discard(s.file)
 	*s = stash{chunks: s.chunks, dir: s.dir}
 }

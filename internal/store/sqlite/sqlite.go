@@ -209,6 +209,7 @@ func (s *Store) acquire() (*lite.Conn, error) {
 	if c == nil {
 		if c, err = s.connect(); err == nil {
 			err = c.Script(`PRAGMA query_only = 1; PRAGMA cache_size = -2048`)
+			c.Bound(9 << 18)
 		}
 	}
 	if err == nil {
