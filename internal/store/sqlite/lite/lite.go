@@ -44,6 +44,16 @@ func IsInterrupted(err error) bool { return is(err, sqlite3.SQLITE_INTERRUPT) }
 // IsFull reports whether err says that the disk is full.
 func IsFull(err error) bool { return is(err, sqlite3.SQLITE_FULL) }
 
+// IsDenied reports whether err says that a file may not be opened or written to.
+func IsDenied(err error) bool {
+	return is(err, sqlite3.SQLITE_READONLY) || is(err, sqlite3.SQLITE_CANTOPEN) || is(err, sqlite3.SQLITE_PERM)
+}
+
+// IsDamaged reports whether err says that the file is no database, or broken.
+func IsDamaged(err error) bool {
+	return is(err, sqlite3.SQLITE_NOTADB) || is(err, sqlite3.SQLITE_CORRUPT)
+}
+
 // Conn is one connection to a database file.
 type Conn struct {
 	tls   *libc.TLS
