@@ -95,8 +95,15 @@ func check(ctx context.Context, s *scan.Scanner, now chat.Time, dir string, limi
 }
 
 func (c *checker) read(ctx context.Context, progress func(records, messages int64)) error {
+	next := c.parser.next
+	var ahead *ahead
 	for first := true; ; first = false {
-		r, err := c.parser.next()
+		if ahead == nil && c.parser.scan.Lines() && c.order.settled() {
+			ahead = decodeAhead(ctx, c.parser.scan, c.parser.now)
+			defer ahead.close()
+			next = ahead.next
+		}
+		r, err := next()
 		var bad *badRecord
 		switch {
 		case errors.Is(err, io.EOF):

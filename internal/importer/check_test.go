@@ -2,6 +2,8 @@ package importer_test
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -217,4 +219,47 @@ func TestParents(t *testing.T) {
 	if n := len(p.read(t).channels[0].messages); n != 3 {
 		t.Errorf("%d messages, want 3", n)
 	}
+}
+
+// A file that is decoded on several cores tells of its faults in their order,
+// whatever lies between them.
+func TestProblemsOfABigFile(t *testing.T) {
+	t.Parallel()
+	var file strings.Builder
+	file.WriteString(world)
+	var want []string
+	for line := 6; line < 3000; line++ {
+		switch {
+		case line%701 == 0: // not JSON
+			file.WriteString("{\n")
+			want = append(want, fmt.Sprintf("line %d, column 2: the JSON ends too early", line))
+		case line%307 == 0:
+			before := fmt.Sprintf(`{"type":"message","data":{"id":"m%d","cid":"team:c","user":`, line)
+			file.WriteString(before + "7}}\n")
+			want = append(want, fmt.Sprintf("line %d, column %d: user must be a user id or a user object, not a number", line, len(before)+1))
+		case line%191 == 0:
+			fmt.Fprintf(&file, `{"type":"message","data":{"id":"m%d","cid":"team:c","user":"u","parent_id":"m%d"}}`+"\n", line, line+1e6)
+			want = append(want, fmt.Sprintf("line %d: parent_id names the message m%d, which is neither in the file nor in the store", line, line+1e6))
+		case line%499 == 0: // more than is decoded in one go
+			fmt.Fprintf(&file, `{"type":"message","data":{"id":"m%d","cid":"team:c","user":"u","text":"%s"}}`+"\n", line, strings.Repeat("x", 300_000))
+		default:
+			fmt.Fprintf(&file, `{"type":"message","data":{"id":"m%d","cid":"team:c","user":"u"}}`+"\n", line)
+		}
+	}
+	p := newPlace(t)
+	var got []string
+	column := regexp.MustCompile(`, column \d+(: parent_id)`)
+	for _, problem := range p.rejected(t, file.String()) {
+		got = append(got, column.ReplaceAllString(problem, "$1"))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	good := strings.Join(slices.DeleteFunc(strings.Split(file.String(), "\n"), func(line string) bool {
+		return line == "{" || strings.Contains(line, `"user":7`) || strings.Contains(line, `"parent_id":"m`)
+	}), "\n")
+	if n, lines := p.mustImport(t, good, importer.FileOptions{}).Counts.Messages, strings.Count(good, `"type":"message"`); n != int64(lines) {
+		t.Errorf("%d messages were imported, want %d", n, lines)
+	}
+	assertTidy(t, p)
 }

@@ -44,6 +44,10 @@ func (f Form) embeddedReactions() bool { return f == ExportV1 || f == ExportUser
 // exports may name a channel or a message twice, with other windows.
 func (f Form) isExport() bool { return f != Documented }
 
+// settled reports that records in lines are decoded alike from here on: reactions
+// inside messages do not count, and will not.
+func (o *order) settled() bool { return o.decided && !o.v1 && (!o.export || o.channels) }
+
 // see takes note of the next record. If it stands in the wrong place, after is
 // the kind that it must come before.
 func (o *order) see(r *record) (after kind, ok bool) {

@@ -21,8 +21,8 @@ import (
 // A batch is what one transaction writes: at most about this many records or
 // bytes.
 const (
-	batchRecords = 5000
-	batchBytes   = 4 << 20
+	batchRecords = 6000
+	batchBytes   = 5 << 20
 )
 
 // pace is how many records the next batch may have. Everybody who writes to
@@ -50,11 +50,6 @@ func (p *pace) took(d time.Duration) {
 	}
 	p.records.Store(min(max(n, 50), p.most))
 }
-
-// batchesAhead is how many batches may wait, decoded, for the writer: beside that
-// which is being decoded and that which is being written, which is enough to keep
-// both at work.
-const batchesAhead = 1
 
 // batch holds the entities of a run of records, by kind: whatever an entity
 // refers to is in an earlier batch or is of a kind that is written before it.
@@ -130,7 +125,9 @@ func (f Form) loads() int {
 // write one after the other, while it decodes ahead of it.
 func load(ctx context.Context, s *scan.Scanner, now chat.Time, l loading, write func(context.Context, *batch) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	batches := make(chan *batch, batchesAhead)
+	// Decoding is the faster of the two: while a batch is written, the next one is
+	// ready long before.
+	batches := make(chan *batch)
 	group.Go(func() error {
 		defer close(batches)
 		return decodeBatches(ctx, s, now, l, batches)

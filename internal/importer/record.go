@@ -86,14 +86,24 @@ type parser struct {
 func (p *parser) next() (*record, error) {
 	rec, err := p.scan.Next()
 	if err != nil {
-		if bad, ok := errors.AsType[*scan.Error](err); ok {
-			return nil, &badRecord{
-				Problem: problemAt(bad.Pos, bad.Field, "%s", bad.Reason),
-				notJSON: bad.NotJSON, foreign: bad.Foreign,
-			}
-		}
-		return nil, err
+		return nil, unusable(err)
 	}
+	return p.record(rec)
+}
+
+// unusable makes a *badRecord of the scanner's error if reading can go on.
+func unusable(err error) error {
+	if bad, ok := errors.AsType[*scan.Error](err); ok {
+		return &badRecord{
+			Problem: problemAt(bad.Pos, bad.Field, "%s", bad.Reason),
+			notJSON: bad.NotJSON, foreign: bad.Foreign,
+		}
+	}
+	return err
+}
+
+// record decodes a record of the scanner, with the results of next.
+func (p *parser) record(rec *scan.Record) (*record, error) {
 	k, ok := kindOf(rec.Type)
 	if !ok {
 		return nil, &badRecord{Problem: problemAt(rec.TypePos, "type",

@@ -45,7 +45,7 @@ type Service struct {
 	// disk; 0 is refs.DefaultMemory.
 	SortMemory int
 	// BatchRecords is how many records one transaction writes at most; 0 is
-	// 5000.
+	// 6000.
 	BatchRecords int
 	// Enqueued, if set, is called after an import was enqueued, so that a
 	// runner in this process need not wait for its next look at the queue.

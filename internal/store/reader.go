@@ -100,6 +100,10 @@ type Snapshot interface {
 	Reader
 	// AsOf is the instant, by the store's clock.
 	AsOf() chat.Time
+	// MessagesOf calls fn with all messages of several users, and with the place
+	// in users of whose each one is. Those of one user come by created_at, id;
+	// how users alternate is up to the engine.
+	MessagesOf(users []int64, fn func(i int, row *MessageRow) error) error
 	// Twin opens another Reader of the same instant, for another goroutine. It
 	// is nil where there is none to be had: now, because others write, or ever.
 	Twin(ctx context.Context) (Snapshot, error)

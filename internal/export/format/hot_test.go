@@ -15,7 +15,9 @@ func lively(tb testing.TB, n int) *format.Source {
 	tb.Helper()
 	s := engine.Open(tb, nil)
 	snap, row := storetest.LivelySnapshot(tb, s, storetest.Lively(tb, s, n))
-	return &format.Source{Reader: snap, Render: render.NewBulk(snap), Row: row, Counts: &format.Counts{}, Progress: func() error { return nil }}
+	r := render.NewBulk(snap)
+	tb.Cleanup(r.Close)
+	return &format.Source{Reader: snap, Render: r, Row: row, Counts: &format.Counts{}, Progress: func() error { return nil }}
 }
 
 // layouts are the formats whose hot path is our own.

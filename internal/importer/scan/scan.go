@@ -21,6 +21,7 @@ type Scanner struct {
 	next    func() (*Record, error)
 	rec     Record
 	arr     array
+	inLines bool
 	foreign bool // the first byte begins neither an object nor an array
 }
 
@@ -51,6 +52,10 @@ func (s *Scanner) Close() {
 
 // Bytes is how much decompressed data has been read so far.
 func (s *Scanner) Bytes() int64 { return s.win.bytes }
+
+// Lines reports whether the file turned out to be lines, which is known with the
+// first record.
+func (s *Scanner) Lines() bool { return s.inLines }
 
 // Next returns the next record, or io.EOF after the last. A *[Error] says what
 // is wrong with the file; any other error says that it could not be read.
@@ -116,7 +121,7 @@ func (s *Scanner) detect() (*Record, error) {
 		s.next = s.array
 	default:
 		s.foreign = c != '{'
-		s.next = s.lines
+		s.next, s.inLines = s.lines, true
 	}
 	return s.next()
 }

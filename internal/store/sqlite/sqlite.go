@@ -47,6 +47,7 @@ type Store struct {
 	log  *writeAhead
 	// loose: commits do not wait for the disk; of the writer's goroutine alone.
 	loose bool
+	users knownUsers // of the writer's goroutine alone
 
 	scrubber *scrubber
 	closing  sync.Once
@@ -208,6 +209,7 @@ func (s *Store) acquire() (*lite.Conn, error) {
 	if c == nil {
 		if c, err = s.connect(); err == nil {
 			err = c.Script(`PRAGMA query_only = 1; PRAGMA cache_size = -2048`)
+			c.Bound(9 << 18)
 		}
 	}
 	if err == nil {

@@ -55,6 +55,12 @@ func (s *Store) Update(ctx context.Context, app int64, fn func(store.Tx) error) 
 	gone := false
 	err := s.write(ctx, func(c *lite.Conn) error {
 		t := sqlstore.NewTx(conn{c}, dialect, app)
+		loading := store.Loading(ctx)
+		if loading {
+			if err := s.users.take(c, app, t); err != nil {
+				return err
+			}
+		}
 		if err := fn(t); err != nil {
 			return err
 		}
@@ -64,7 +70,13 @@ func (s *Store) Update(ctx context.Context, app int64, fn func(store.Tx) error) 
 				return err
 			}
 		}
-		return t.Flush()
+		if err := t.Flush(); err != nil {
+			return err
+		}
+		if loading {
+			s.users.give(t)
+		}
+		return nil
 	})
 	if err == nil && gone {
 		s.scrubber.begin()
@@ -118,6 +130,10 @@ func (s *Store) Writers() (wrote time.Duration, log int64) {
 // commit runs a group in one transaction. The failure of one undoes only its
 // own changes; the failure of the commit undoes all.
 func (s *Store) commit(c *lite.Conn, group []*write) {
+	onlyLoad := len(group) == 1 && group[0].load
+	if !onlyLoad {
+		s.users.forget() // somebody may be renamed, or deleted
+	}
 	err := s.syncFor(c, group)
 	if err == nil {
 		err = c.Exec(`BEGIN IMMEDIATE`)
@@ -136,6 +152,7 @@ func (s *Store) commit(c *lite.Conn, group []*write) {
 			}
 		}
 		if len(group) == 1 && group[0].err != nil {
+			s.users.forget()
 			return
 		}
 		if err = errors.Join(s.log.choose(c, s.bulk), c.Exec(`COMMIT`)); err != nil && c.InTransaction() {
@@ -145,8 +162,14 @@ func (s *Store) commit(c *lite.Conn, group []*write) {
 		}
 	}
 	if err == nil {
+		if onlyLoad {
+			s.users.committed()
+		} else {
+			s.users.forget()
+		}
 		return
 	}
+	s.users.forget()
 	switch {
 	case lite.IsBusy(err):
 		err = fmt.Errorf("another process holds the database for too long: %w", err)

@@ -3,8 +3,9 @@ package sqlstore
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"sync"
 
+	"hansard/internal/body"
 	"hansard/internal/chat"
 	"hansard/internal/store"
 	"hansard/internal/wire"
@@ -94,25 +95,7 @@ func (t *tx) InsertMessages(ms []chat.Message, keep bool) (int, error) {
 		return 0, err
 	}
 	t.bulk = t.bulk || len(ms) >= bulkFrom
-	n := 0
-	if _, ok := t.conn.(Pipeline); ok {
-		err := inChunks(ms, func(part []chat.Message) error {
-			news, err := t.putMessages(part, keep)
-			n += news
-			return err
-		})
-		return n, err
-	}
-	for i := range ms {
-		isNew, err := t.putMessage(&ms[i], keep)
-		if err != nil {
-			return n, fmt.Errorf("message %s: %w", ms[i].ID, err)
-		}
-		if isNew {
-			n++
-		}
-	}
-	return n, nil
+	return t.insertAhead(ms, keep)
 }
 
 // lockChannels locks the channels of messages, all in one order.
@@ -138,51 +121,63 @@ func (t *tx) findOrphans() error {
 	return err
 }
 
-func (t *tx) resolve(m *chat.Message) (err error) {
-	if t.keys.User, err = t.user(m.UserID); err != nil {
+func (t *tx) resolve(m *chat.Message, keys *wire.MessageKeys) (err error) {
+	if keys.User, err = t.user(m.UserID); err != nil {
 		return err
 	}
-	t.keys.Mentioned = t.keys.Mentioned[:0]
+	keys.Mentioned = keys.Mentioned[:0]
 	for _, id := range m.MentionedUsers {
 		key, err := t.user(id)
 		if err != nil {
 			return err
 		}
-		t.keys.Mentioned = append(t.keys.Mentioned, key)
+		keys.Mentioned = append(keys.Mentioned, key)
 	}
-	t.keys.Restricted = t.keys.Restricted[:0]
+	keys.Restricted = keys.Restricted[:0]
 	for _, id := range m.RestrictedVisibility {
 		key, err := t.user(id)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		t.keys.Restricted = append(t.keys.Restricted, key)
+		keys.Restricted = append(keys.Restricted, key)
 	}
-	t.keys.PinnedBy, err = t.user(m.PinnedBy)
+	keys.PinnedBy, err = t.user(m.PinnedBy)
 	return err
 }
 
-// record makes the row of a message. Its body is valid until the next call.
-func (t *tx) record(m *chat.Message, c *channelState) (MessageRecord, error) {
-	if err := t.resolve(m); err != nil {
-		return MessageRecord{}, err
-	}
-	var pin []byte
-	if m.Pinned {
-		t.b.Reset()
-		wire.BuildPin(&t.b, m, &t.keys)
-		pin = slices.Clone(t.b.Bytes())
-	}
-	run, err := t.runFor(runMessages)
+// record makes the row of a message, but for what render adds to it.
+func (t *tx) record(m *chat.Message, keys *wire.MessageKeys) (MessageRecord, error) {
+	c, err := t.channelByCID(m.CID)
 	if err != nil {
 		return MessageRecord{}, err
 	}
-	t.b.Reset()
-	wire.BuildMessage(&t.b, m, &t.keys)
+	if err := t.resolve(m, keys); err != nil {
+		return MessageRecord{}, err
+	}
+	run, err := t.runFor(runMessages)
 	return MessageRecord{
-		App: t.app, Channel: c.key, CreatedAt: m.CreatedAt, ID: m.ID, User: t.keys.User, Kind: kindOf(m), DeletedAt: m.DeletedAt,
-		Parent: m.ParentID, Quoted: m.QuotedMessageID, Body: t.b.Bytes(), Pin: pin, Run: run,
-	}, nil
+		App: t.app, Channel: c.key, CreatedAt: m.CreatedAt, ID: m.ID, User: keys.User, Kind: kindOf(m), DeletedAt: m.DeletedAt,
+		Parent: m.ParentID, Quoted: m.QuotedMessageID, Run: run,
+	}, err
+}
+
+// render renders the body of a message, and how it is pinned. They are appended to
+// buf.
+func (r *MessageRecord) render(b *body.Builder, m *chat.Message, keys *wire.MessageKeys, buf []byte) []byte {
+	keep := func() []byte {
+		from := len(buf)
+		buf = append(buf, b.Bytes()...)
+		b.Reset()
+		return buf[from:len(buf):len(buf)]
+	}
+	b.Reset()
+	if m.Pinned {
+		wire.BuildPin(b, m, keys)
+		r.Pin = keep()
+	}
+	wire.BuildMessage(b, m, keys)
+	r.Body = keep()
+	return buf
 }
 
 // args are the parameters of the statement that inserts the row.
@@ -191,64 +186,112 @@ func (r *MessageRecord) args(into []any) []any {
 }
 
 func (t *tx) putMessage(m *chat.Message, keep bool) (isNew bool, err error) {
-	c, err := t.channelByCID(m.CID)
+	r, err := t.record(m, &t.keys)
 	if err != nil {
 		return false, err
 	}
-	r, err := t.record(m, c)
-	if err != nil {
-		return false, err
-	}
-	if in, ok := t.conn.(MessageInserter); ok {
-		isNew, err = in.InsertMessage(&r)
-	} else {
-		var n int64
-		n, err = t.conn.Exec(insertMessage, r.args(nil)...)
-		isNew = n == 1
-	}
-	if err != nil {
+	r.render(&t.b, m, &t.keys, nil)
+	one := []bool{false}
+	if err := t.insert([]MessageRecord{r}, one); err != nil {
 		return false, err
 	}
 	var replies []*MessageRecord
-	if err := t.account(&r, c, isNew, keep, &replies); err != nil {
+	if err := t.account(&r, t.byKey[r.Channel], one[0], keep, &replies); err != nil {
 		return false, err
 	}
-	return isNew, t.insertReplies(&replies)
+	return one[0], t.insertReplies(&replies)
 }
 
-// putMessages is putMessage for a few at once.
-func (t *tx) putMessages(ms []chat.Message, keep bool) (n int, err error) {
-	records := make([]MessageRecord, len(ms))
-	isNew := make([]bool, len(ms))
-	for i := range ms {
-		c, err := t.channelByCID(ms[i].CID)
-		if err == nil {
-			records[i], err = t.record(&ms[i], c)
+// part is some messages of a batch, on their way into the database.
+type part struct {
+	messages []chat.Message
+	records  [chunk]MessageRecord
+	keys     [chunk]wire.MessageKeys
+	isNew    [chunk]bool
+	b        body.Builder
+	buf      []byte        // where the rendered bytes are
+	rendered chan struct{} // gets one when they are
+}
+
+// insertAhead inserts messages in parts, of which the next one is rendered
+// meanwhile.
+func (t *tx) insertAhead(ms []chat.Message, keep bool) (n int, err error) {
+	var rendering sync.WaitGroup
+	defer rendering.Wait()
+	prepare := func(p *part) (*part, error) {
+		if len(ms) == 0 {
+			return nil, nil
 		}
-		if err != nil {
-			return 0, fmt.Errorf("message %s: %w", ms[i].ID, err)
+		p.messages = ms[:min(len(ms), chunk)]
+		ms = ms[len(p.messages):]
+		for i := range p.messages {
+			if p.records[i], err = t.record(&p.messages[i], &p.keys[i]); err != nil {
+				return nil, fmt.Errorf("message %s: %w", p.messages[i].ID, err)
+			}
 		}
-		records[i].Body = slices.Clone(records[i].Body)
+		rendering.Go(p.render)
+		return p, nil
 	}
-	var args []any
-	err = t.many(insertMessage, len(records), func(i int) []any {
-		args = records[i].args(args[:0])
-		return args
-	}, func(i int, changed int64) { isNew[i] = changed == 1 })
-	if err != nil {
+	spare := newPart()
+	p, err := prepare(newPart())
+	for p != nil && err == nil {
+		var next *part
+		if next, err = prepare(spare); err != nil {
+			return n, err
+		}
+		<-p.rendered
+		news, err := t.putPart(p, keep)
+		if n += news; err != nil {
+			return n, err
+		}
+		p, spare = next, p
+	}
+	return n, err
+}
+
+func newPart() *part { return &part{rendered: make(chan struct{}, 1)} }
+
+func (p *part) render() {
+	p.buf = p.buf[:0]
+	for i := range p.messages {
+		p.buf = p.records[i].render(&p.b, &p.messages[i], &p.keys[i], p.buf)
+	}
+	p.rendered <- struct{}{}
+}
+
+func (t *tx) putPart(p *part, keep bool) (n int, err error) {
+	records := p.records[:len(p.messages)]
+	if err := t.insert(records, p.isNew[:]); err != nil {
 		return 0, err
 	}
 	var replies []*MessageRecord
 	for i := range records {
 		r := &records[i]
-		if err := t.account(r, t.byKey[r.Channel], isNew[i], keep, &replies); err != nil {
+		if err := t.account(r, t.byKey[r.Channel], p.isNew[i], keep, &replies); err != nil {
 			return n, fmt.Errorf("message %s: %w", r.ID, err)
 		}
-		if isNew[i] {
+		if p.isNew[i] {
 			n++
 		}
 	}
 	return n, t.insertReplies(&replies)
+}
+
+// insert inserts rows, and says which were not there.
+func (t *tx) insert(records []MessageRecord, isNew []bool) (err error) {
+	if in, ok := t.conn.(MessageInserter); ok {
+		for i := range records {
+			if isNew[i], err = in.InsertMessage(&records[i]); err != nil {
+				return fmt.Errorf("message %s: %w", records[i].ID, err)
+			}
+		}
+		return nil
+	}
+	var args []any
+	return t.many(insertMessage, len(records), func(i int) []any {
+		args = records[i].args(args[:0])
+		return args
+	}, func(i int, changed int64) { isNew[i] = changed == 1 })
 }
 
 // account does what follows from an insert: it replaces the message that was

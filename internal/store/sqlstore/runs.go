@@ -107,8 +107,8 @@ func (r *reader) runsOf(kind int) ([]int64, error) {
 
 var errPartFull = errors.New("that is enough of this run")
 
-// part is what of a run is in memory: its next rows.
-type part[R any] struct {
+// runPart is what of a run is in memory: its next rows.
+type runPart[R any] struct {
 	run  int64
 	rows []R
 	buf  []byte // where the rows' bytes are
@@ -116,18 +116,18 @@ type part[R any] struct {
 	more bool // there may be rows behind these
 }
 
-func (p *part[R]) first() *R { return &p.rows[p.next] }
+func (p *runPart[R]) first() *R { return &p.rows[p.next] }
 
 // parts is a heap of those that have a row.
 type parts[R any] struct {
-	list []*part[R]
+	list []*runPart[R]
 	less func(a, b *R) bool
 }
 
 func (h *parts[R]) Len() int           { return len(h.list) }
 func (h *parts[R]) Less(i, j int) bool { return h.less(h.list[i].first(), h.list[j].first()) }
 func (h *parts[R]) Swap(i, j int)      { h.list[i], h.list[j] = h.list[j], h.list[i] }
-func (h *parts[R]) Push(x any)         { h.list = append(h.list, x.(*part[R])) } //nolint:errcheck // nothing else is pushed
+func (h *parts[R]) Push(x any)         { h.list = append(h.list, x.(*runPart[R])) } //nolint:errcheck // nothing else is pushed
 func (h *parts[R]) Pop() any {
 	last := h.list[len(h.list)-1]
 	h.list = h.list[:len(h.list)-1]
@@ -140,7 +140,7 @@ func (h *parts[R]) Pop() any {
 func mergeRuns[R any](runs []int64, less func(a, b *R) bool, keep func(row *R, buf []byte) []byte,
 	read func(run int64, after *R, take func(*R) error) error, fn func(*R) error,
 ) error {
-	fill := func(p *part[R]) error {
+	fill := func(p *runPart[R]) error {
 		var after *R
 		if len(p.rows) > 0 {
 			last := p.rows[len(p.rows)-1]
@@ -163,7 +163,7 @@ func mergeRuns[R any](runs []int64, less func(a, b *R) bool, keep func(row *R, b
 	}
 	h := &parts[R]{less: less}
 	for _, number := range runs {
-		p := &part[R]{run: number}
+		p := &runPart[R]{run: number}
 		if err := fill(p); err != nil {
 			return err
 		}

@@ -23,6 +23,10 @@ type Tx interface {
 	Bulk() bool
 	// Erased reports whether something was deleted for good.
 	Erased() bool
+	// KnownUsers are the keys of users that the transaction has come across, by id.
+	KnownUsers() map[string]int64
+	// KnowUsers gives it such keys, which are then its own.
+	KnowUsers(keys map[string]int64)
 }
 
 // tx writes the data of one app. What many rows of a batch share (user keys,
@@ -81,6 +85,10 @@ func NewTx(c Conn, d Dialect, app int64) Tx {
 func (t *tx) Bulk() bool { return t.bulk }
 
 func (t *tx) Erased() bool { return t.erased }
+
+func (t *tx) KnownUsers() map[string]int64 { return t.users }
+
+func (t *tx) KnowUsers(keys map[string]int64) { t.users = keys }
 
 // exec runs a statement of which only matters that it is done.
 func (t *tx) exec(sql string, args ...any) error {

@@ -59,6 +59,9 @@ type Conn struct {
 	tls   *libc.TLS
 	db    uintptr
 	stmts map[string]*Stmt
+
+	bound int // see Bound
+	steps int
 }
 
 // maxStmts bounds the statements kept per connection. The texts are constants
@@ -128,6 +131,24 @@ func (c *Conn) Interrupt() {
 	tls := libc.NewTLS()
 	defer tls.Close()
 	sqlite3.Xsqlite3_interrupt(tls, c.db)
+}
+
+// Bound keeps the pages that c holds in memory below that many bytes. PRAGMA
+// cache_size does not do that by itself: a connection that has as many pages as it
+// may takes those that were used longest ago from whichever connection has them,
+// so that one which reads on and on ends up with the pages of all.
+func (c *Conn) Bound(bytes int) { c.bound = bytes }
+
+// boundEvery is after how many steps the bound is looked at.
+const boundEvery = 1 << 13
+
+func (c *Conn) trim() {
+	out := c.tls.Alloc(8)
+	defer c.tls.Free(8)
+	sqlite3.Xsqlite3_db_status(c.tls, c.db, sqlite3.SQLITE_DBSTATUS_CACHE_USED, out, out+4, 0)
+	if used := int32(readPointer(out)); int(used) > c.bound { //nolint:gosec // the lower half is the first number
+		sqlite3.Xsqlite3_db_release_memory(c.tls, c.db)
+	}
 }
 
 // InTransaction reports whether a transaction is open.
