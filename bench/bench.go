@@ -112,7 +112,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	}
 	exports = append(append(exports, peers...), b.scaling()...)
 	// The larger chat and the one of few are there for the exports.
-	if !b.targets || b.pg == nil && b.chat.name != byFew && b.chat.messages == b.middleSize() {
+	if !b.targets || b.atMiddle() {
 		others = []measure{
 			{"requests", b.requests},
 			{sending, b.onCopy(b.sending)},

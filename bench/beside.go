@@ -4,46 +4,78 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"hansard/client"
 )
 
-// queued is how many exports are kept in the queue beside what is measured, so
-// that there is always one that runs.
-const queued = 3
+// How many exports run at once beside what is measured, and how many more wait,
+// so that another begins as soon as one ends.
+const (
+	abreast = 4
+	waiting = 2
+)
 
-// exporter exports the whole chat again and again.
+// exporter exports the whole chat again and again, several times at once.
 type exporter struct {
 	b     *bench
 	c     *client.Client
-	tasks []string // not yet ended, as far as is known
-	ended int
+	tasks []string         // not yet ended, as far as is known
+	done  map[string]int64 // messages that each of them has exported
+	meanwhile
 }
 
-// keepExporting returns when the first export runs. After that stop says how
-// many have ended, and returns when none is left.
-func (b *bench) keepExporting(ctx context.Context, c *client.Client) (stop func() (int, error), err error) {
-	e := &exporter{b: b, c: c}
+// meanwhile is what exports did beside what was measured.
+type meanwhile struct {
+	messages int64 // exported, by all of them
+	ended    int   // exports
+	running  int   // at each look, summed up
+	looks    int
+}
+
+func (m *meanwhile) add(n meanwhile) {
+	m.messages += n.messages
+	m.ended += n.ended
+	m.running += n.running
+	m.looks += n.looks
+}
+
+// atOnce is how many ran at a time, on average.
+func (m *meanwhile) atOnce() float64 { return float64(m.running) / float64(max(m.looks, 1)) }
+
+// keepExporting returns when as many exports run as are to. After that stop says
+// what they did, and returns when none is left.
+func (b *bench) keepExporting(ctx context.Context, c *client.Client) (stop func() (meanwhile, error), err error) {
+	e := &exporter{b: b, c: c, done: map[string]int64{}}
 	if err := e.fill(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := until(ctx, c, e.tasks[0], func(s client.Status) bool { return s != client.Waiting }); err != nil {
+	for _, id := range e.tasks[:abreast] {
+		if _, err := until(ctx, c, id, func(s client.Status) bool { return s != client.Waiting }); err != nil {
+			return nil, err
+		}
+	}
+	if err := e.look(ctx); err != nil {
 		return nil, err
 	}
+	e.meanwhile = meanwhile{} // what they did before does not count
 	patient, giveUp := context.WithCancel(ctx)
 	over := make(chan error, 1)
 	go func() { over <- e.run(ctx, patient) }()
-	return func() (int, error) {
+	return func() (meanwhile, error) {
 		giveUp()
 		err := <-over
-		ended := e.ended // those that are canceled now do not count
-		return ended, errors.Join(err, e.cancel(ctx))
+		if err == nil {
+			err = e.look(ctx)
+		}
+		return e.meanwhile, errors.Join(err, e.cancel(ctx))
 	}, nil
 }
 
 func (e *exporter) fill(ctx context.Context) error {
 	all := e.b.exports()[0]
-	for len(e.tasks) < queued {
+	for len(e.tasks) < abreast+waiting {
 		id, err := all.request(ctx, e.c)
 		if err != nil {
 			return err
@@ -56,23 +88,49 @@ func (e *exporter) fill(ctx context.Context) error {
 // run goes on until it is no longer patient. That ends only the waiting: a
 // request that is given up may have made a task that nobody knows of.
 func (e *exporter) run(ctx, patient context.Context) error {
-	for patient.Err() == nil {
+	tick := time.NewTicker(pollLeisure)
+	defer tick.Stop()
+	for {
+		select {
+		case <-patient.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := e.look(ctx); err != nil {
+			return err
+		}
 		if err := e.fill(ctx); err != nil {
 			return err
 		}
-		t, err := untilEvery(patient, pollLeisure, e.c, e.tasks[0], client.Status.Final)
-		if patient.Err() != nil {
-			return nil
+	}
+}
+
+// look finds out how far the exports are, and which have ended.
+func (e *exporter) look(ctx context.Context) error {
+	all, err := e.c.ListTasks(ctx, client.TaskQuery{Limit: 100})
+	if err != nil {
+		return err
+	}
+	e.looks++
+	for _, t := range all {
+		if !slices.Contains(e.tasks, t.ID) {
+			continue
 		}
-		if err != nil {
-			return err
+		e.messages += t.Progress.Done - e.done[t.ID]
+		e.done[t.ID] = t.Progress.Done
+		if t.Status == client.Running {
+			e.running++
+		}
+		if !t.Status.Final() {
+			continue
 		}
 		if t.Status != client.Completed {
 			return fmt.Errorf("an export ended as %s: %w", t.Status, t.Error)
 		}
-		e.tasks = e.tasks[1:]
+		e.tasks = slices.DeleteFunc(e.tasks, func(id string) bool { return id == t.ID })
+		delete(e.done, t.ID)
 		e.ended++
-		if err := e.discard(t); err != nil {
+		if err := e.discard(&t); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,9 @@ const (
 	onPostgres = "postgres"
 )
 
+// onDisk is where exports go as a rule.
+const onDisk = "disk"
+
 type options struct {
 	sizes    []int
 	file     string
@@ -111,7 +114,7 @@ func run(ctx context.Context, args []string) (err error) {
 		}
 	}
 	if o.targets {
-		fmt.Printf("\n## Targets\n\n%s", done.table())
+		fmt.Printf("\n## Targets\n\n%s", done.table(o))
 	}
 	return nil
 }
@@ -154,9 +157,9 @@ func parse(args []string) (*options, error) {
 	f.StringVar(&o.dir, "dir", "", "keep the chats that are made in this folder, for the next time")
 	engine := f.String("engine", onSQLite, "sqlite, postgres or both")
 	f.StringVar(&o.postgres, "postgres", "", "URL of a PostgreSQL server to use instead of one that is started for it")
-	f.StringVar(&o.storage, "storage", "disk", "where exports go: disk, s3 (versitygw on this machine), or null (an S3 server that swallows them)")
-	f.IntVar(&o.peers, "peers", 200_000, "measure other programs beside with chats of up to that many messages")
-	f.BoolVar(&o.targets, "targets", false, "take what the table of targets needs, and print it")
+	f.StringVar(&o.storage, "storage", onDisk, "where exports go: disk, s3 (versitygw on this machine), or null (an S3 server that swallows them)")
+	f.IntVar(&o.peers, "peers", 200_000, "measure other programs beside with chats of up to that many messages (with -targets: with that of the middle size)")
+	f.BoolVar(&o.targets, "targets", false, "take what the table of targets needs, and print it; both engines and three sizes unless -engine and -sizes say otherwise")
 	f.StringVar(&o.binary, "hansard", "", "measure this binary instead of building one")
 	f.IntVar(&o.repeat, "repeat", 5, "how often each measure is taken")
 	f.IntVar(&o.writes, "writes", 40_000, "how many messages are sent in each measure of writing")
@@ -186,7 +189,7 @@ func parse(args []string) (*options, error) {
 	default:
 		return nil, fmt.Errorf("-engine: %q is none of sqlite, postgres, both", *engine)
 	}
-	if !slices.Contains([]string{"disk", "s3", "null"}, o.storage) {
+	if !slices.Contains([]string{onDisk, "s3", "null"}, o.storage) {
 		return nil, fmt.Errorf("-storage: %q is none of disk, s3, null", o.storage)
 	}
 	if f.NArg() > 0 {

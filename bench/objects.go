@@ -88,7 +88,7 @@ func metaOf(r *http.Request) http.Header {
 }
 
 // nullKeeps is the size up to which objects are kept.
-const nullKeeps = 1 << 20
+const nullKeeps = 16 << 20
 
 func startNull(ctx context.Context) (*objectStore, error) {
 	var lc net.ListenConfig

@@ -58,7 +58,7 @@ type peer struct {
 // peerMeasures makes what the peers need and gives their measures. A program
 // that is not installed is left out.
 func (b *bench) peerMeasures(ctx context.Context) ([]measure, error) {
-	if b.chat.messages > b.peers {
+	if b.targets && !b.atMiddle() || !b.targets && b.chat.messages > b.peers {
 		return nil, nil
 	}
 	self, err := os.Executable()

@@ -264,7 +264,8 @@ func TestTargets(t *testing.T) {
 			all = append(all, f)
 		}
 	}
-	table := all.table()
+	o := &options{engines: []string{onSQLite, onPostgres}, sizes: []int{1000, 10_000, 100_000}, storage: onDisk}
+	table := all.table(o)
 	var got []string
 	for line := range strings.Lines(table) {
 		if !strings.Contains(line, "not measured") && strings.Contains(line, "×") {
@@ -284,5 +285,16 @@ func TestTargets(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("want (-), got (+)\n%s", diff)
+	}
+	// What could not be measured is not a line, what could have been is.
+	o = &options{engines: []string{onSQLite}, sizes: o.sizes, storage: onDisk}
+	table = all.made(onSQLite).table(o)
+	for word, want := range map[string]bool{"PostgreSQL": false, "psql": false, "object store": false, "zstd": true, "four exports": true} {
+		if got := strings.Contains(table, word); got != want {
+			t.Errorf("a line about %s: %v, want %v\n%s", word, got, want, table)
+		}
+	}
+	if !strings.Contains(table, "not measured") {
+		t.Error("nothing that could have been measured is missing")
 	}
 }

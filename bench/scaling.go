@@ -13,16 +13,17 @@ import (
 
 // workerShare is how much of a core a worker gets where several are compared:
 // so little that the machine has enough for two of them and all else.
-const workerShare = 0.25
+const workerShare = 0.15
 
 func workersMeasure(n int) string {
-	return fmt.Sprintf("export v2 by %d of the workers with a quarter of a core", n)
+	return fmt.Sprintf("export v2 by %d of the workers with 0.15 of a core", n)
 }
 
 // scaling measures one export by one worker process and by two, each on a
-// quarter of a core of its own.
+// share of a core of its own.
 func (b *bench) scaling() []measure {
-	if b.chat.name == byFew || b.targets && b.chat.messages != b.middleSize() {
+	// Workers share an export only where it is spread.
+	if b.pg == nil || b.objects == nil || b.chat.name == byFew || b.targets && !b.atMiddle() {
 		return nil
 	}
 	q, err := newQuota(workerShare)

@@ -112,9 +112,10 @@ func (all runs) made(engine string) runs {
 	return some
 }
 
-// middleSize is the size at which what does not depend on it is measured.
-func (o *options) middleSize() int {
-	return slices.Sorted(slices.Values(o.sizes))[len(o.sizes)/2]
+// atMiddle reports whether the chat has the size at which, for the table of
+// targets, what does not depend on the size is measured.
+func (b *bench) atMiddle() bool {
+	return b.chat.name != byFew && b.chat.messages == slices.Sorted(slices.Values(b.sizes))[len(b.sizes)/2]
 }
 
 // target is a line of the table.
@@ -128,11 +129,11 @@ type target struct {
 func atLeast(x float64) func(float64) bool { return func(v float64) bool { return v >= x } }
 func atMost(x float64) func(float64) bool  { return func(v float64) bool { return v <= x } }
 
-// table is the targets, and whether they hold.
-func (all runs) table() string {
+// table is the targets that this run could have measured, and whether they hold.
+func (all runs) table(o *options) string {
 	var b strings.Builder
 	b.WriteString("| | target | got | holds |\n| --- | ---: | ---: | --- |\n")
-	for _, t := range all.targets() {
+	for _, t := range all.targets(o) {
 		v, ok := t.got()
 		switch {
 		case !ok:
@@ -146,42 +147,43 @@ func (all runs) table() string {
 	return b.String()
 }
 
-func (all runs) targets() []target {
+func (all runs) targets(o *options) (list []target) {
 	lite, pg := all.made(onSQLite), all.made(onPostgres)
 	unit := func(u string) func(float64) string { return func(v float64) string { return grouped(v) + u } }
-	list := []target{
-		{"SQLite, v2, plain: messages/s against the Go loop", "≥ 5 ×", lite.ratio(exportV2, peerLoop, "messages/s"), atLeast(5), times},
-		{"… against `psql COPY (SELECT row_to_json…)`", "≥ 8 ×", all.across(onSQLite, exportV2, onPostgres, peerPsql), atLeast(8), times},
-		{"… MB/s against `cp` of the same file, and fsync", "≥ 0.35 ×", lite.ratio(exportV2, peerCopy, "MB/s"), atLeast(0.35), times},
-		{"PostgreSQL, v2, plain, against `psql COPY (SELECT row_to_json…)`", "≥ 4 ×", pg.ratio(exportV2, peerPsql, "messages/s"), atLeast(4), times},
-		{"v1 against v2, SQLite", "≥ 0.9 ×", lite.ratio(exportV1, exportV2, "messages/s"), atLeast(0.9), times},
-		{"v1 against v2, PostgreSQL", "≥ 0.9 ×", pg.ratio(exportV1, exportV2, "messages/s"), atLeast(0.9), times},
+	add := func(possible bool, what, bound string, got func() (float64, bool), holds func(float64) bool, write func(float64) string) {
+		if possible {
+			list = append(list, target{what, bound, got, holds, write})
+		}
 	}
+	onLite, onPG := slices.Contains(o.engines, onSQLite), slices.Contains(o.engines, onPostgres)
+	local, two, three := o.storage == onDisk, len(o.sizes) >= 2, len(o.sizes) >= 3
+	add(onLite, "SQLite, v2, plain: messages/s against the Go loop", "≥ 5 ×", lite.ratio(exportV2, peerLoop, "messages/s"), atLeast(5), times)
+	add(onLite && onPG, "… against `psql COPY (SELECT row_to_json…)`", "≥ 8 ×", all.across(onSQLite, exportV2, onPostgres, peerPsql), atLeast(8), times)
+	add(onLite, "… MB/s against `cp` of the same file, and fsync", "≥ 0.35 ×", lite.ratio(exportV2, peerCopy, "MB/s"), atLeast(0.35), times)
+	add(onPG, "PostgreSQL, v2, plain, against `psql COPY (SELECT row_to_json…)`", "≥ 4 ×", pg.ratio(exportV2, peerPsql, "messages/s"), atLeast(4), times)
+	add(onLite, "v1 against v2, SQLite", "≥ 0.9 ×", lite.ratio(exportV1, exportV2, "messages/s"), atLeast(0.9), times)
+	add(onPG, "v1 against v2, PostgreSQL", "≥ 0.9 ×", pg.ratio(exportV1, exportV2, "messages/s"), atLeast(0.9), times)
 	for _, e := range []struct {
 		name, engine string
 		runs         runs
 	}{{"SQLite", onSQLite, lite}, {"PostgreSQL", onPostgres, pg}} {
-		list = append(
-			list,
-			target{"export of 25 users × 10,000 messages against a channel export, " + e.name, "≥ 0.5 ×", all.users(e.engine), atLeast(0.5), times},
-			target{"zstd: time against `zstd -1 -T2`, " + e.name, "≤ 1.3 ×", e.runs.ratio(exportZstd, peerZstd, "s"), atMost(1.3), times},
-			target{"gzip: time against `pigz -1`, " + e.name, "≤ 1.3 ×", e.runs.ratio(exportGzip, peerPigz, "s"), atMost(1.3), times},
-			target{"peak memory, largest chat against smallest, " + e.name, "≤ 1.1 ×", e.runs.growth(exportV2, memoryAtMost), atMost(1.1), times},
-			target{"peak memory, largest chat, " + e.name, "≤ 96 MiB", e.runs.largest(exportV2, memoryAtMost, 1e6/(1<<20)), atMost(96), unit(" MiB")},
-			target{"import, largest chat, " + e.name, "≥ 70,000 messages/s", e.runs.largest("import", "messages/s", 1), atLeast(70_000), unit(" messages/s")},
-			target{"import, largest chat against the one before, " + e.name, "flat: ≥ 0.9 ×", e.runs.last("import", "messages/s"), atLeast(0.9), times},
-			target{"first byte on disk, whatever the size, " + e.name, "≤ 50 ms", e.runs.worst(exportV2, firstByteOnDisk), atMost(50), unit(" ms")},
-			target{"cost of one more message, up to the largest against up to the one before, " + e.name, "≤ 1.1 ×", e.runs.oneMore("s"), atMost(1.1), times},
-			target{"… in processor time, " + e.name, "≤ 1.1 ×", e.runs.oneMore(processorTime), atMost(1.1), times},
-			target{"to an object store against the local disk, " + e.name, "≥ 0.7 ×", e.runs.ratio(exportV2, exportLocal, "messages/s"), atLeast(0.7), times},
-			target{"two workers against one, each with a quarter of a core, " + e.name, "≥ 1.7 ×", e.runs.ratio(workersMeasure(2), workersMeasure(1), "messages/s"), atLeast(1.7), times},
-		)
+		on := slices.Contains(o.engines, e.engine)
+		add(on, "export of 25 users × 10,000 messages against a channel export, "+e.name, "≥ 0.5 ×", all.users(e.engine), atLeast(0.5), times)
+		add(on, "zstd: time against `zstd -1 -T2`, "+e.name, "≤ 1.3 ×", e.runs.ratio(exportZstd, peerZstd, "s"), atMost(1.3), times)
+		add(on, "gzip: time against `pigz -1`, "+e.name, "≤ 1.3 ×", e.runs.ratio(exportGzip, peerPigz, "s"), atMost(1.3), times)
+		add(on && two, "peak memory, largest chat against smallest, "+e.name, "≤ 1.1 ×", e.runs.growth(exportV2, memoryAtMost), atMost(1.1), times)
+		add(on, "peak memory, largest chat, "+e.name, "≤ 96 MiB", e.runs.largest(exportV2, memoryAtMost, 1e6/(1<<20)), atMost(96), unit(" MiB"))
+		add(on, "import, largest chat, "+e.name, "≥ 70,000 messages/s", e.runs.largest("import", "messages/s", 1), atLeast(70_000), unit(" messages/s"))
+		add(on && two, "import, largest chat against the one before, "+e.name, "flat: ≥ 0.9 ×", e.runs.last("import", "messages/s"), atLeast(0.9), times)
+		add(on && local, "first byte on disk, whatever the size, "+e.name, "≤ 50 ms", e.runs.worst(exportV2, firstByteOnDisk), atMost(50), unit(" ms"))
+		add(on && three, "cost of one more message, up to the largest against up to the one before, "+e.name, "≤ 1.1 ×", e.runs.oneMore("s"), atMost(1.1), times)
+		add(on && three, "… in processor time, "+e.name, "≤ 1.1 ×", e.runs.oneMore(processorTime), atMost(1.1), times)
+		add(on && !local, "to an object store against the local disk, "+e.name, "≥ 0.7 ×", e.runs.ratio(exportV2, exportLocal, "messages/s"), atLeast(0.7), times)
+		add(on && !local && e.engine == onPostgres, "two workers against one, each with 0.15 of a core, "+e.name, "≥ 1.7 ×", e.runs.ratio(workersMeasure(2), workersMeasure(1), "messages/s"), atLeast(1.7), times)
 	}
-	return append(
-		list,
-		target{"messages sent while exports run, of the speed without", "≥ 80 %", lite.any(sendingBeside, "% of the speed without exports"), atLeast(80), unit(" %")},
-		target{"… p99", "< 100 ms", lite.any(sendingBeside, "ms, p99"), atMost(100), unit(" ms")},
-	)
+	add(onLite, "messages sent while four exports run, of the speed without, SQLite", "≥ 80 %", lite.any(sendingBeside, "% of the speed without exports"), atLeast(80), unit(" %"))
+	add(onLite, "… p99", "< 100 ms", lite.any(sendingBeside, "ms, p99"), atMost(100), unit(" ms"))
+	return list
 }
 
 // ratio is of two measures at the largest size at which both were taken.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"hansard/client"
@@ -17,7 +18,7 @@ import (
 // The measures of writing.
 const (
 	sending       = "messages sent by 16 clients"
-	sendingBeside = "messages sent while exports run"
+	sendingBeside = "messages sent while four exports run"
 	readingBeside = "reads while messages are sent"
 )
 
@@ -39,6 +40,7 @@ func (b *bench) sending(ctx context.Context) error {
 		defer l.close()
 		log := b.watchLog()
 		before, _ := s.usage()
+		theirs := b.pg.cpu()
 		ours, _ := usageOf(os.Getpid())
 		all, err := l.send(ctx, b.writes)
 		used, known := s.usage()
@@ -49,9 +51,12 @@ func (b *bench) sending(ctx context.Context) error {
 		}
 		b.recordSent(sending, all)
 		if known {
-			b.results.add(sending, "s of processor time", (used.cpu - before.cpu).Seconds())
+			b.results.add(sending, processorTime, (used.cpu - before.cpu).Seconds())
+			if theirs = b.pg.cpu() - theirs; theirs > 0 {
+				b.results.add(sending, processorTimePostgres, theirs.Seconds())
+			}
 			b.results.add(sending, "s of processor time of the clients", (oursNow.cpu - ours.cpu).Seconds())
-			b.results.add(sending, "MB of memory at most", float64(used.peak)/1e6)
+			b.results.add(sending, memoryAtMost, float64(used.peak)/1e6)
 		}
 		if b.pg == nil {
 			b.results.add(sending, "MB of write-ahead log at most", size)
@@ -65,9 +70,9 @@ func (b *bench) sending(ctx context.Context) error {
 	return b.allThere(ctx, acknowledged)
 }
 
-// sendingBeside compares how fast messages are sent while one export of the
-// whole chat runs after the other with how fast they are sent without, in
-// turns.
+// sendingBeside compares how fast messages are sent while four exports of the
+// whole chat run at once, and another whenever one ends, with how fast they are
+// sent without, in turns.
 func (b *bench) sendingBeside(ctx context.Context) error {
 	var acknowledged []string
 	err := b.with(ctx, func(s *server, c *client.Client) error {
@@ -81,7 +86,7 @@ func (b *bench) sendingBeside(ctx context.Context) error {
 			return err
 		}
 		log := b.watchLog()
-		with, without, exports, err := b.inTurns(ctx, c, l)
+		with, without, beside, err := b.inTurns(ctx, c, l)
 		size := log()
 		if err != nil {
 			return err
@@ -90,13 +95,15 @@ func (b *bench) sendingBeside(ctx context.Context) error {
 		slices.Sort(without.each)
 		b.results.add(sendingBeside, "ms, p99, without exports", quantile(without.each, 0.99))
 		b.results.add(sendingBeside, "% of the speed without exports", 100*with.rate()/without.rate())
-		b.results.add(sendingBeside, "exports meanwhile", float64(exports))
+		b.results.add(sendingBeside, "exports at once, on average", beside.atOnce())
+		b.results.add(sendingBeside, "messages/s exported meanwhile", float64(beside.messages)/with.took.Seconds())
+		b.results.add(sendingBeside, "exports ended meanwhile", float64(beside.ended))
 		if b.pg == nil {
 			b.results.add(sendingBeside, "MB of write-ahead log at most", size)
 		}
 		acknowledged = l.acknowledged
 		return nil
-	}, "--workers", "1")
+	}, "--workers", strconv.Itoa(abreast))
 	if err != nil {
 		return err
 	}
@@ -105,7 +112,7 @@ func (b *bench) sendingBeside(ctx context.Context) error {
 
 // inTurns sends half of the messages while exports run and half without. The
 // store grows meanwhile, so neither half is the later one.
-func (b *bench) inTurns(ctx context.Context, c *client.Client, l *load) (with, without sent, exports int, err error) {
+func (b *bench) inTurns(ctx context.Context, c *client.Client, l *load) (with, without sent, exports meanwhile, err error) {
 	for _, beside := range []bool{false, true, true, false} {
 		if !beside {
 			part, err := l.send(ctx, b.writes/4)
@@ -120,12 +127,12 @@ func (b *bench) inTurns(ctx context.Context, c *client.Client, l *load) (with, w
 			return with, without, exports, err
 		}
 		part, err := l.send(ctx, b.writes/4)
-		ended, serr := stop()
+		did, serr := stop()
 		if err = errors.Join(err, serr); err != nil {
 			return with, without, exports, err
 		}
 		with.add(part)
-		exports += ended
+		exports.add(did)
 	}
 	return with, without, exports, nil
 }

@@ -179,18 +179,22 @@ func size(t *testing.T, b *s3test.Bucket, key string) (int64, bool) {
 }
 
 // TestObjectStoreMissing: a bucket that is not there stops the start, in one
-// line.
+// line, before anything is made.
 func TestObjectStoreMissing(t *testing.T) {
 	t.Parallel()
 	b, _ := objectStore(t)
 	missing := &s3test.Bucket{Server: b.Server, Name: b.Name + "-not"}
-	p := harness.Exec(t, "serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--storage", missing.Storage(""))
+	data := filepath.Join(t.TempDir(), "data")
+	p := harness.Exec(t, "serve", "--listen", "127.0.0.1:0", "--data", data, "--storage", missing.Storage(""))
 	if code := p.Wait(); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
 	want := "hansard: opening the object store: there is no bucket " + missing.Name + "\n"
 	if got := p.Stderr(); got != want {
 		t.Errorf("it says %q, want %q", got, want)
+	}
+	if _, err := os.Stat(data); !os.IsNotExist(err) {
+		t.Errorf("a data folder was made: %v", err)
 	}
 }
 

@@ -50,23 +50,31 @@ func TestTerminated(t *testing.T) {
 	chat := harness.Chat{Users: 20, Channels: 1, Messages: 30_000, Text: 300}
 	s := store(t, madeUp(t, chat))
 	want := s.Completed(s.ExportChannels(long())).Result.SHA256
-	id, _ := running(t, s, long())
-	s.Stop() // checks exit code and time
-	if left := harness.Unfinished(t, s.Data); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
+	for range 10 {
+		id, _ := running(t, s, long())
+		s.Stop() // checks exit code and time
+		if left := harness.Unfinished(t, s.Data); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
 
-	idle := harness.Start(t, s.Data, "--workers", "0")
-	if task := idle.Task(id); task.Status != "waiting" || task.Result != nil || task.Error != nil {
-		t.Errorf("handed back: %+v", task)
+		idle := harness.Start(t, s.Data, "--workers", "0")
+		task := idle.Task(id)
+		idle.Stop()
+		s = s.Restart()
+		if task.Status == "completed" { // it was over sooner than it was stopped
+			continue
+		}
+		if task.Status != "waiting" || task.Result != nil || task.Error != nil {
+			t.Errorf("handed back: %+v", task)
+		}
+		if task = s.Completed(id); task.Result.SHA256 != want {
+			t.Error("other bytes than the same export left in peace")
+		} else {
+			s.Download(task)
+		}
+		return
 	}
-	idle.Stop()
-	s = s.Restart()
-	if task := s.Completed(id); task.Result.SHA256 != want {
-		t.Error("other bytes than the same export left in peace")
-	} else {
-		s.Download(task)
-	}
+	t.Error("no export was stopped before it was over")
 }
 
 // TestCanceled: a running export stops within two seconds and leaves nothing;
@@ -76,32 +84,43 @@ func TestCanceled(t *testing.T) {
 	chat := harness.Chat{Users: 20, Channels: 1, Messages: 30_000, Text: 300}
 	s := store(t, madeUp(t, chat), "--workers", "1")
 	short := harness.Request{"channels": specs(chat.CIDs()...), "version": "v2"}
-	over := s.Completed(s.ExportChannels(short))
-	run, early := running(t, s, long())
-	wait := s.ExportChannels(short)
-
-	canceled := func(id string, within time.Duration) {
-		t.Helper()
-		s.Must("POST", "/tasks/"+id+"/cancel", nil, nil)
-		var task *harness.Task
-		harness.Until(t, within, "canceled", func() bool {
-			task = s.Task(id)
-			return task.Final()
+	cancel := func(id string) { s.Must("POST", "/tasks/"+id+"/cancel", nil, nil) }
+	over := []*harness.Task{s.Completed(s.ExportChannels(short))}
+	var run, wait *harness.Task
+	for range 10 {
+		id, early := running(t, s, long())
+		over = append(over, early...)
+		next := s.ExportChannels(short)
+		cancel(next)
+		cancel(id)
+		wait = s.Task(next)
+		harness.Until(t, 2*time.Second, "canceled", func() bool {
+			run = s.Task(id)
+			return run.Final()
 		})
+		// A fast machine may be through with the long one before it is told to
+		// stop, and with the short one too.
+		if run.Status != "completed" {
+			break
+		}
+		over = append(over, run)
+		if wait = s.Final(next); wait.Status == "completed" {
+			over = append(over, wait)
+		}
+	}
+	for _, task := range []*harness.Task{wait, run} {
 		if task.Status != "failed" || task.Error == nil || task.Error.Type != "Canceled" || task.Result != nil {
 			t.Errorf("canceled: %+v, error %+v", task, task.Error)
 		}
 	}
-	canceled(wait, 500*time.Millisecond)
-	canceled(run, 2*time.Second)
 	harness.Until(t, 2*time.Second, "rid of what was written", func() bool {
 		return len(harness.Unfinished(t, s.Data)) == 0
 	})
-	s.Must("POST", "/tasks/"+over.ID+"/cancel", nil, nil)
-	if again := s.Task(over.ID); again.Status != "completed" {
+	cancel(over[0].ID)
+	if again := s.Task(over[0].ID); again.Status != "completed" {
 		t.Errorf("canceling a completed task made it %s", again.Status)
 	}
-	left(t, s.Data, append(early, over))
+	left(t, s.Data, over)
 }
 
 // TestRetention: a task past its retention is unknown at once, and its file
@@ -117,12 +136,13 @@ func TestRetention(t *testing.T) {
 		t.Errorf("the URL outlives the file by %s", late)
 	}
 	gone := func() bool {
+		asked := time.Now()
 		resp, err := s.Do("GET", "/tasks/"+task.ID, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if resp.Status != 404 && time.Now().After(end.Add(100*time.Millisecond)) {
-			t.Fatalf("the task is still there %s after its retention", time.Since(end))
+		if resp.Status != 404 && asked.After(end.Add(100*time.Millisecond)) {
+			t.Fatalf("the task is still there %s after its retention", asked.Sub(end))
 		}
 		return resp.Status == 404
 	}
@@ -130,7 +150,7 @@ func TestRetention(t *testing.T) {
 	if early := time.Until(end); early > 0 {
 		t.Errorf("the task was gone %s before its retention", early)
 	}
-	harness.Until(t, 5*time.Second, "purged", func() bool {
+	harness.Until(t, harness.Patience, "purged", func() bool {
 		return len(harness.StoredFiles(t, s.Data)) == 0
 	})
 	if resp, err := harness.Fetch("GET", task.Result.URL, nil); err != nil || resp.Status < 400 {

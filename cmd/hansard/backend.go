@@ -47,7 +47,7 @@ type backend struct {
 	metrics  *metrics.Metrics
 	store    store.Store
 	blob     blob.Store
-	files    io.Closer // what blob stands on
+	files    files // what blob stands on
 	exports  *export.Service
 	imports  *importer.Service
 }
@@ -57,14 +57,22 @@ func openStore(ctx context.Context, s config.Settings, log *slog.Logger, missing
 	if s.Database != "" {
 		return openDatabase(ctx, s, log, missing)
 	}
-	if missing == refuse && !hasStore(s) {
-		return nil, fmt.Errorf("%w in %s: say where with --data or --database", errNoStore, s.Data)
+	if err := lookForStore(s, missing); err != nil {
+		return nil, err
 	}
 	st, err := sqlite.Open(ctx, s.Data, sqlite.Options{Logger: log, NoMigrate: s.NoMigrate})
 	if err != nil {
 		return nil, fmt.Errorf("opening the store in %s: %w", s.Data, err)
 	}
 	return st, nil
+}
+
+// lookForStore fails where there must be a store and is none.
+func lookForStore(s config.Settings, missing ifMissing) error {
+	if missing == refuse && s.Database == "" && !hasStore(s) {
+		return fmt.Errorf("%w in %s: say where with --data or --database", errNoStore, s.Data)
+	}
+	return nil
 }
 
 // hasStore reports whether there is an embedded store in the data folder.
@@ -86,33 +94,44 @@ func openDatabase(ctx context.Context, s config.Settings, log *slog.Logger, miss
 }
 
 // openBackend opens what the settings say. publicURL is the base of URLs that
-// are handed out.
+// are handed out. Where files cannot be kept, no store is made.
 func openBackend(ctx context.Context, s config.Settings, log *slog.Logger, missing ifMissing, publicURL string) (_ *backend, err error) {
 	build := buildInfo()
 	b := &backend{settings: s, log: log, metrics: metrics.New(metrics.Build{Version: build.Version, Commit: build.Commit, Go: build.Go})}
-	if b.store, err = openStore(ctx, s, log, missing); err != nil {
-		return nil, err
-	}
 	opened := b
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, opened.Close())
 		}
 	}()
-	f, err := openFiles(ctx, s, b.store, publicURL)
+	if err := lookForStore(s, missing); err != nil {
+		return nil, err
+	}
+	bucket, inBucket := s.S3()
+	if inBucket {
+		b.files, err = openBucket(ctx, bucket)
+	} else {
+		err = checkFolder(s)
+	}
 	if err != nil {
 		return nil, err
 	}
-	b.files, b.blob = f, b.metrics.Blob(f)
+	if b.store, err = openStore(ctx, s, log, missing); err != nil {
+		return nil, err
+	}
+	if !inBucket { // the key of the URLs is in the store
+		if b.files, err = openFolder(ctx, s, b.store, publicURL); err != nil {
+			return nil, err
+		}
+	}
+	b.blob = b.metrics.Blob(b.files)
 	b.store = b.metrics.Store(b.store)
 	b.metrics.WatchQueue(context.WithoutCancel(ctx), b.store) // also while this process stops
 	b.exports = &export.Service{
 		Store: b.store, Blob: b.blob, Scratch: b.scratch(), Version: build.Version, Logger: log,
 		Limits: export.Limits{Channels: s.MaxChannels, Users: s.MaxUsers, UserMessages: s.MaxUserMessages},
 	}
-	if o, ok := s.S3(); ok {
-		b.exports.NoSpans = o.NoSpans
-	}
+	b.exports.NoSpans = bucket.NoSpans
 	b.exports.SpanDone = func(takenOver bool) {
 		b.metrics.SpanDone()
 		if takenOver {
@@ -132,26 +151,40 @@ type files interface {
 	io.Closer
 }
 
-// openFiles opens the object store or folder that the settings name.
-func openFiles(ctx context.Context, s config.Settings, st store.Store, publicURL string) (files, error) {
-	if o, ok := s.S3(); ok {
-		style := s3.AutoStyle
-		switch {
-		case o.PathStyle == nil:
-		case *o.PathStyle:
-			style = s3.PathStyle
-		default:
-			style = s3.HostStyle
-		}
-		b, err := s3.Open(ctx, s3.Options{
-			Bucket: o.Bucket, Prefix: o.Prefix, Endpoint: o.Endpoint, PublicEndpoint: o.PublicEndpoint, Region: o.Region,
-			Style: style, PartSize: o.PartSize, Parallel: o.Parallel,
-		})
-		if err != nil {
-			return nil, err // and not b, which would no longer be nil
-		}
-		return b, nil
+// openBucket opens an object store.
+func openBucket(ctx context.Context, o config.S3) (files, error) {
+	style := s3.AutoStyle
+	switch {
+	case o.PathStyle == nil:
+	case *o.PathStyle:
+		style = s3.PathStyle
+	default:
+		style = s3.HostStyle
 	}
+	b, err := s3.Open(ctx, s3.Options{
+		Bucket: o.Bucket, Prefix: o.Prefix, Endpoint: o.Endpoint, PublicEndpoint: o.PublicEndpoint, Region: o.Region,
+		Style: style, PartSize: o.PartSize, Parallel: o.Parallel,
+	})
+	if err != nil {
+		return nil, err // and not b, which would no longer be nil
+	}
+	return b, nil
+}
+
+// checkFolder finds out whether files can be kept in the folder that the settings
+// name. The data folder is the store's to make.
+func checkFolder(s config.Settings) error {
+	if s.Storage == "" {
+		return nil
+	}
+	if err := disk.Check(s.Files()); err != nil {
+		return fmt.Errorf("opening the files in %s: %w", s.Files(), err)
+	}
+	return nil
+}
+
+// openFolder opens the folder of the files.
+func openFolder(ctx context.Context, s config.Settings, st store.Store, publicURL string) (files, error) {
 	key, err := st.Secret(ctx, "url-signing")
 	if err != nil {
 		return nil, fmt.Errorf("reading the key of download URLs: %w", err)
@@ -181,11 +214,14 @@ func (b *backend) instances() string { return filepath.Join(b.settings.Data, "in
 
 // Close closes the store and the files; nothing may use them afterwards.
 func (b *backend) Close() error {
-	var err error
+	var errs []error
 	if b.files != nil {
-		err = b.files.Close()
+		errs = append(errs, b.files.Close())
 	}
-	return errors.Join(err, b.store.Close())
+	if b.store != nil {
+		errs = append(errs, b.store.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // worker is a worker on the backend, as busy as the settings say.

@@ -117,6 +117,22 @@ func TestCommandsThatOnlyLookMakeNoStore(t *testing.T) {
 	}
 }
 
+// No store is made where files cannot be kept.
+func TestBadStorageLeavesNothing(t *testing.T) {
+	t.Parallel()
+	file := write(t, "file", "no folder")
+	for _, bad := range []string{file, filepath.Join(file, "files")} {
+		data := filepath.Join(t.TempDir(), "data")
+		r := run(t, "", "serve", "--listen", "127.0.0.1:0", "--data", data, "--storage", "file://"+filepath.ToSlash(bad))
+		if r.code != exitFailed || !strings.Contains(r.errOut, "opening the files in "+bad) || strings.Count(r.errOut, "\n") != 1 {
+			t.Errorf("exit %d, %q", r.code, r.errOut)
+		}
+		if _, err := os.Stat(data); !os.IsNotExist(err) {
+			t.Errorf("a data folder was made: %v", err)
+		}
+	}
+}
+
 func TestToken(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"hansard/internal/importer"
 	"hansard/internal/progress"
@@ -90,7 +91,12 @@ func (m *Main) importApp(ctx context.Context, b *backend, key string) (store.App
 			m.notef("made the app %s\n", made.Key)
 		}
 	}
-	return chooseApp(ctx, b.store, cmp.Or(key, set.APIKey))
+	named := cmp.Or(key, set.APIKey)
+	app, err := chooseApp(ctx, b.store, named)
+	if err == nil && named == "" {
+		m.notef("importing into the app %s\n", app.Key)
+	}
+	return app, err
 }
 
 // importedJSON is what --json prints for each file.
@@ -166,8 +172,9 @@ func (m *Main) importFiles(ctx context.Context, b *backend, app store.App, files
 func outcome(r *importer.Report) string {
 	n := r.Counts
 	var line strings.Builder
-	fmt.Fprintf(&line, "%d messages, %d users, %d channels, %d members, %d reactions, %d calls in %.1f s",
-		n.Messages, n.Users, n.Channels, n.Members, n.Reactions, n.Calls, r.Seconds)
+	fmt.Fprintf(&line, "%d messages, %d users, %d channels, %d members, %d reactions, %d calls in %s",
+		n.Messages, n.Users, n.Channels, n.Members, n.Reactions, n.Calls,
+		progress.Duration(time.Duration(r.Seconds*float64(time.Second))))
 	for _, s := range []struct {
 		n    int64
 		what string

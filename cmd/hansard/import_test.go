@@ -46,7 +46,7 @@ func TestImportRefusals(t *testing.T) {
 			"hansard: " + two + " has 2 errors; nothing of it was imported",
 		}},
 	} {
-		r := run(t, c.stdin, "import", c.file, "--data", data)
+		r := run(t, c.stdin, "import", c.file, "--api-key", "shop", "--data", data)
 		var got []string
 		for line := range strings.Lines(r.errOut) {
 			if !strings.HasPrefix(line, progress) {
@@ -83,13 +83,20 @@ func TestImportSaysWhatItMadeAndLeft(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	good := write(t, "good.jsonl", smallChat)
 	app := []string{"--data", data}
+	const into = "importing into the app dev\n"
 	r := run(t, "", append([]string{"import", good}, app...)...)
-	if r.code != exitOK || !strings.Contains(r.errOut, "made a new store in "+data+"\n") || !strings.Contains(r.errOut, "made the app dev\n") {
+	if r.code != exitOK || !strings.Contains(r.errOut, "made a new store in "+data+"\n") || !strings.Contains(r.errOut, "made the app dev\n") ||
+		!strings.Contains(r.errOut, into) {
 		t.Errorf("exit %d, %q", r.code, r.errOut)
 	}
 	r = run(t, "", append([]string{"import", good, "--mode", "insert"}, app...)...)
-	if r.code != exitOK || !strings.Contains(r.out, "; 3 already there and left alone\n") || strings.Contains(r.errOut, "made") {
+	if r.code != exitOK || !strings.Contains(r.out, "; 3 already there and left alone\n") || strings.Contains(r.errOut, "made") ||
+		!strings.Contains(r.errOut, into) {
 		t.Errorf("exit %d, %q, %q", r.code, r.out, r.errOut)
+	}
+	r = run(t, "", append([]string{"import", good, "--api-key", "dev"}, app...)...)
+	if r.code != exitOK || strings.Contains(r.errOut, into) {
+		t.Errorf("of an app that was named: exit %d, %q", r.code, r.errOut)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"hansard/client"
 	"hansard/internal/progress"
@@ -18,10 +19,12 @@ func (m *Main) bars() *progress.Group {
 // once there is such a task. The bar of a task that is no longer waited for
 // stays where it is: the task has not failed.
 func follow(ctx context.Context, c *client.Client, id string, add func() *progress.Bar) (*client.Task, error) {
+	began := time.Now() // it may be over at the first look
 	var bar *progress.Bar
 	t, err := c.WaitForTask(ctx, id, func(t *client.Task) {
 		if bar == nil {
 			bar = add()
+			bar.Since(began)
 		}
 		bar.Set(t.Progress.Done, t.Progress.Total)
 	})

@@ -99,12 +99,12 @@ func (b *Builder) Bytes() []byte {
 	return b.out
 }
 
-// Users gives the stored JSON of users by the store's key. The slices are
-// valid until the next call.
+// Users gives the stored JSON of users by the store's key.
 type Users interface {
-	// User returns the user's id as a JSON string, quotes included, and the
-	// user object.
-	User(key int64) (id, object []byte, err error)
+	// AppendUser appends the user object.
+	AppendUser(dst []byte, key int64) ([]byte, error)
+	// AppendUserID appends the user's id as a JSON string, quotes included.
+	AppendUserID(dst []byte, key int64) ([]byte, error)
 }
 
 // Fill is what a body is written out with.
@@ -137,14 +137,14 @@ func Append(dst, body []byte, f *Fill) ([]byte, error) {
 		i += n
 		switch op {
 		case opUser, opUserID:
-			id, object, err := f.Users.User(int64(v))
+			var err error
+			if op == opUser {
+				dst, err = f.Users.AppendUser(dst, int64(v))
+			} else {
+				dst, err = f.Users.AppendUserID(dst, int64(v))
+			}
 			if err != nil {
 				return dst, fmt.Errorf("body: user %d: %w", v, err)
-			}
-			if op == opUser {
-				dst = append(dst, object...)
-			} else {
-				dst = append(dst, id...)
 			}
 			continue
 		case opLiteral, opBlank, opOptional:

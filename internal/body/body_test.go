@@ -1,8 +1,11 @@
 package body_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"hansard/internal/body"
@@ -13,11 +16,18 @@ import (
 // names are users whose objects show their keys.
 type names struct{}
 
-func (names) User(key int64) (id, object []byte, err error) {
+func (names) AppendUser(dst []byte, key int64) ([]byte, error) {
 	if key < 0 {
-		return nil, nil, errors.New("no such user")
+		return dst, errors.New("no such user")
 	}
-	return fmt.Appendf(nil, `"u%d"`, key), fmt.Appendf(nil, `{"id":"u%d"}`, key), nil
+	return fmt.Appendf(dst, `{"id":"u%d"}`, key), nil
+}
+
+func (names) AppendUserID(dst []byte, key int64) ([]byte, error) {
+	if key < 0 {
+		return dst, errors.New("no such user")
+	}
+	return fmt.Appendf(dst, `"u%d"`, key), nil
 }
 
 func build() []byte {
@@ -76,7 +86,6 @@ func TestBuilderKeepsEverything(t *testing.T) {
 			for range rapid.IntRange(0, 20).Draw(r, "pieces") {
 				lit := []byte(rapid.String().Draw(r, "literal"))
 				key := rapid.Int64Range(0, 1<<50).Draw(r, "key")
-				id, object, _ := names{}.User(key)
 				switch rapid.IntRange(0, 4).Draw(r, "kind") {
 				case 0:
 					b.Lit(append(b.Open(), lit...))
@@ -89,10 +98,10 @@ func TestBuilderKeepsEverything(t *testing.T) {
 					want = append(want, lit...)
 				case 3:
 					b.User(key)
-					want = append(want, object...)
+					want, _ = names{}.AppendUser(want, key)
 				case 4:
 					b.UserID(key)
-					want = append(want, id...)
+					want, _ = names{}.AppendUserID(want, key)
 				}
 			}
 		}
@@ -103,13 +112,70 @@ func TestBuilderKeepsEverything(t *testing.T) {
 	})
 }
 
+// slowly writes a body out the plain way: read a piece, then the next.
+func slowly(stored []byte, fill *body.Fill) (string, bool) {
+	var out strings.Builder
+	for r := bytes.NewReader(stored); r.Len() > 0; {
+		op, _ := r.ReadByte() // there is one
+		if op == 's' {
+			slot, err := r.ReadByte()
+			if err != nil || int(slot) >= len(fill.Slots) {
+				return "", false
+			}
+			out.Write(fill.Slots[slot])
+			continue
+		}
+		n, err := binary.ReadUvarint(r)
+		if err != nil || !strings.ContainsRune("uilbo", rune(op)) {
+			return "", false
+		}
+		if op == 'u' || op == 'i' {
+			write := fill.Users.AppendUser
+			if op == 'i' {
+				write = fill.Users.AppendUserID
+			}
+			b, err := write(nil, int64(n))
+			if err != nil {
+				return "", false
+			}
+			out.Write(b)
+			continue
+		}
+		if n > uint64(r.Len()) {
+			return "", false
+		}
+		piece := make([]byte, n)
+		_, _ = r.Read(piece) // all of it is there
+		switch {
+		case op == 'l' || !fill.Clear:
+			out.Write(piece)
+		case op == 'b':
+			out.WriteString(`""`)
+		}
+	}
+	return out.String(), true
+}
+
+// What is spliced is what the plain way gives, cleared or not, and what is no
+// body is none for both.
 func FuzzAppend(f *testing.F) {
 	f.Add(build())
 	f.Add([]byte("l\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))
 	f.Add([]byte("s\x09"))
 	f.Add([]byte("u"))
 	f.Fuzz(func(t *testing.T, stored []byte) {
-		_, err := body.Append(nil, stored, &body.Fill{Users: names{}})
+		fill := &body.Fill{Users: names{}}
+		for i := range fill.Slots {
+			fill.Slots[i] = fmt.Appendf(nil, `,"slot":%d`, i)
+		}
+		_, err := body.Append(nil, stored, fill)
+		for _, fill.Clear = range []bool{false, true} {
+			got, err := body.Append(nil, stored, fill)
+			want, ok := slowly(stored, fill)
+			if ok != (err == nil) || ok && string(got) != want {
+				t.Errorf("clear %v: got %q, %v; the plain way gives %q, %v", fill.Clear, got, err, want, ok)
+			}
+		}
 		if kerr := body.Keys(stored, func(int64) {}); kerr != nil && err == nil {
 			t.Errorf("Append takes what Keys refuses: %v", kerr)
 		}
@@ -117,15 +183,31 @@ func FuzzAppend(f *testing.F) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	stored := build()
+	var message body.Builder
+	words := strings.Repeat("a", 250)
+	message.Lit(append(message.Open(), words...))
+	message.User(7)
+	for slot := range body.Role {
+		message.Lit(append(message.Open(), words[:80]...))
+		message.Slot(slot)
+	}
+	message.Lit(append(message.Open(), words[:150]...))
 	fill := &body.Fill{Users: fixed{}}
-	buf := make([]byte, 0, 1024)
-	b.ReportAllocs()
-	for b.Loop() {
-		var err error
-		if buf, err = body.Append(buf[:0], stored, fill); err != nil {
-			b.Fatal(err)
-		}
+	fill.Slots[body.Reactions] = []byte(words[:110])
+	fill.Slots[body.Thread] = []byte(words[:40])
+	fill.Slots[body.Pin] = []byte(words[:60])
+	for name, stored := range map[string][]byte{"small": build(), "message": message.Bytes()} {
+		b.Run(name, func(b *testing.B) {
+			buf := make([]byte, 0, 4096)
+			b.ReportAllocs()
+			for b.Loop() {
+				var err error
+				if buf, err = body.Append(buf[:0], stored, fill); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.SetBytes(int64(len(buf)))
+		})
 	}
 }
 
@@ -133,4 +215,6 @@ type fixed struct{}
 
 var fixedID, fixedObject = []byte(`"u1"`), []byte(`{"id":"u1","role":"user"}`)
 
-func (fixed) User(int64) (id, object []byte, err error) { return fixedID, fixedObject, nil }
+func (fixed) AppendUser(dst []byte, _ int64) ([]byte, error) { return append(dst, fixedObject...), nil }
+
+func (fixed) AppendUserID(dst []byte, _ int64) ([]byte, error) { return append(dst, fixedID...), nil }

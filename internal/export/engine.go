@@ -378,6 +378,7 @@ func (j *job) together(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, snap.Interrupt)
 	defer stop()
 	r := j.request.renderer(snap)
+	defer r.Close()
 	sources := make([]*format.Source, len(j.request.Channels))
 	for i, spec := range j.request.Channels {
 		if sources[i], err = j.source(ctx, snap, r, spec); err != nil {
@@ -412,6 +413,7 @@ func (j *job) one(ctx context.Context, spec ChannelSpec) error {
 	stop := context.AfterFunc(ctx, snap.Interrupt)
 	defer stop()
 	r := j.request.renderer(snap)
+	defer r.Close()
 	if j.users != nil {
 		j.users.begin()
 		r.Seen = j.users.add

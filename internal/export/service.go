@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"hansard/internal/blob"
@@ -50,7 +51,7 @@ type Service struct {
 	// NoSpans keeps large exports from being divided among workers, for object
 	// stores that take only parts of one size.
 	NoSpans bool
-	// SpanMessages is how many messages a span has; 0 means 16,384, and more of
+	// SpanMessages is how many messages a span has; 0 means 8,192, and more of
 	// exports that would have too many spans.
 	SpanMessages int
 	// SpanLease is for how long a worker that is not heard of keeps a span; 0
@@ -64,6 +65,7 @@ type Service struct {
 
 	pacer  pacer
 	chunks chunks
+	leads  sync.Map // *kept by store.SpansOf, of the exports that are led here
 }
 
 // keyLife is how long an Idempotency-Key is remembered (contract section 3).

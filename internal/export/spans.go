@@ -15,9 +15,9 @@ import (
 
 const (
 	// spanMessages is how many messages a span has at least: a part of 5 MiB,
-	// the least that object stores take, and not so many that a worker which
-	// gets something else to do takes long to be done.
-	spanMessages = 16 << 10
+	// the least that object stores take, as no message has fewer than 640 bytes
+	// in a file, and not so many that few of them fill the memory.
+	spanMessages = 8 << 10
 	// maxSpans leaves numbers of parts for each try of a span, and for the
 	// reactions.
 	maxSpans = 2000
@@ -52,7 +52,7 @@ type made struct {
 	Size      int64         `json:"size"`
 	Counts    format.Counts `json:"counts"`
 	Messages  map[int]int64 `json:"messages"`            // by entry of the request
-	Reactions string        `json:"reactions,omitempty"` // key of the file they are in
+	Reactions string        `json:"reactions,omitempty"` // key of the file they are in; none: the lead has them
 	Held      int64         `json:"held,omitempty"`      // bytes in it
 }
 

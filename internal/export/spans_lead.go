@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"hansard/internal/blob"
@@ -50,6 +52,7 @@ type lead struct {
 	sum  hash.Hash
 	size int64
 	list []blob.Part
+	kept kept
 }
 
 // spanSize is how many messages a span has.
@@ -88,7 +91,13 @@ func (j *job) spread(ctx context.Context, key string) (result []byte, err error)
 		return nil, err
 	}
 	defer j.closeSnapshot(snap)
+	l.kept.dir = j.Scratch
+	defer l.kept.close()
+	// Whoever helps in this process leaves reactions here too.
+	j.leads.Store(l.of, &l.kept)
+	defer j.leads.Delete(l.of)
 	w := j.newSpanWorker(l.sharer, l.parts, l.of, snap, &j.request)
+	defer w.render.Close()
 	if err := l.prepare(snap, w); err != nil {
 		return nil, err
 	}
@@ -107,7 +116,7 @@ func (j *job) spread(ctx context.Context, key string) (result []byte, err error)
 		Key: key, Upload: upload, Snapshot: snap.ID(), Request: options,
 		Scratch: fmt.Sprintf("%s/%s.%d.reactions.", key[:strings.LastIndexByte(key, '/')], t.ID, t.Epoch),
 	}
-	w.look = l.look
+	w.look, w.keep = l.look, l.kept.add
 	w.rendered = func(n int64) { l.show(l.done() + n) }
 	if err := w.run(ctx); err != nil {
 		return nil, err
@@ -309,10 +318,10 @@ func (l *lead) reactions(ctx context.Context, key, upload string, held int64) (e
 		return nil
 	}
 	for i := range l.made {
-		if l.made[i].Reactions == "" {
+		if l.made[i].Held == 0 {
 			continue
 		}
-		if err := l.copyReactions(ctx, l.made[i].Reactions, l.made[i].Held, filling); err != nil {
+		if err := l.copyReactions(ctx, i, filling); err != nil {
 			return err
 		}
 		if filling.size >= least {
@@ -324,17 +333,79 @@ func (l *lead) reactions(ctx context.Context, key, upload string, held int64) (e
 	return send()
 }
 
-func (l *lead) copyReactions(ctx context.Context, key string, size int64, to io.Writer) error {
-	r, _, err := l.Blob.Open(ctx, key)
+// copyReactions copies those of a span.
+func (l *lead) copyReactions(ctx context.Context, span int, to io.Writer) error {
+	m := &l.made[span]
+	from, err := l.reactionsOf(ctx, span)
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(io.MultiWriter(l.sum, to), r)
+	n, err := io.Copy(io.MultiWriter(l.sum, to), from)
 	l.size += n
-	if err = errors.Join(err, r.Close()); err == nil && n != size {
-		err = fmt.Errorf("the reactions in %s have %d bytes instead of %d", key, n, size)
+	if err = errors.Join(err, from.Close()); err == nil && n != m.Held {
+		err = fmt.Errorf("the reactions of span %d have %d bytes instead of %d", span, n, m.Held)
 	}
 	return err
+}
+
+func (l *lead) reactionsOf(ctx context.Context, span int) (io.ReadCloser, error) {
+	if key := l.made[span].Reactions; key != "" {
+		r, _, err := l.Blob.Open(ctx, key)
+		return r, err
+	}
+	return io.NopCloser(l.kept.of(span)), nil
+}
+
+// kept is the reactions of the spans that were done in the process of the lead,
+// in a file without a name.
+type kept struct {
+	dir string
+
+	mu    sync.Mutex
+	file  *os.File
+	over  bool
+	size  int64
+	spans map[int][2]int64 // where they begin, and how many bytes they are
+}
+
+// add keeps the reactions of a span. Of one that is done twice they are the same.
+func (k *kept) add(span int, reactions *stash) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.over {
+		return store.ErrLeaseLost
+	}
+	if k.file == nil {
+		f, err := unnamed(k.dir)
+		if err != nil {
+			return err
+		}
+		k.file, k.spans = f, map[int][2]int64{}
+	}
+	n, err := reactions.WriteTo(io.NewOffsetWriter(k.file, k.size))
+	if err != nil {
+		return err
+	}
+	k.spans[span] = [2]int64{k.size, n}
+	k.size += n
+	return nil
+}
+
+func (k *kept) of(span int) io.Reader {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	at := k.spans[span]
+	if at[1] == 0 {
+		return strings.NewReader("")
+	}
+	return io.NewSectionReader(k.file, at[0], at[1])
+}
+
+func (k *kept) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.over = true
+	discard(k.file)
 }
 
 // spreadFile is a file of parts that are all there.

@@ -56,6 +56,8 @@ type spanWorker struct {
 	enough func() bool
 	// look, of the one who sees to all of it, reports that everything is done.
 	look func(context.Context) (done bool, err error)
+	// keep, in the process of the same one, keeps the reactions of a unit.
+	keep func(span int, reactions *stash) error
 	// rendered is told how many messages of a unit are rendered.
 	rendered func(messages int64)
 
@@ -139,7 +141,11 @@ func (s *Service) help(ctx context.Context, sharer store.Sharer, parts blob.Mult
 	defer func() { err = errors.Join(err, snap.Close()) }()
 	defer s.pacer.begin()()
 	w := s.newSpanWorker(sharer, parts, found.SpansOf, snap, &u.Request)
+	defer w.render.Close()
 	w.enough = enough
+	if lead, ok := s.leads.Load(found.SpansOf); ok {
+		w.keep = lead.(*kept).add //nolint:forcetypeassert // nothing else is stored
+	}
 	err = w.run(ctx)
 	if errors.Is(err, store.ErrLeaseLost) {
 		s.clearUp(ctx, sharer, parts, found.SpansOf, &u)
@@ -409,13 +415,16 @@ func (w *spanWorker) put(k *work) (err error) {
 	if m.Held == 0 {
 		return nil
 	}
+	if w.keep != nil {
+		return w.keep(k.span.Number, k.side)
+	}
 	m.Reactions = fmt.Sprintf("%s%d.%d", u.Scratch, k.span.Number, k.span.Claim)
 	file, err := w.Blob.Create(k.ctx, m.Reactions)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Abort() }() // what it cannot remove, the sweep will
-	if _, err := io.Copy(file, k.side.reader()); err != nil {
+	if _, err := k.side.WriteTo(file); err != nil {
 		return err
 	}
 	return file.Commit()
@@ -494,7 +503,7 @@ func (w *spanWorker) link(ctx, beyond context.Context, k *work) (done bool, err 
 	if err != nil {
 		return false, err
 	}
-	if _, err := io.Copy(sum, k.bytes.reader()); err != nil {
+	if _, err := k.bytes.WriteTo(sum); err != nil {
 		return false, err
 	}
 	state, err := stateOf(sum)

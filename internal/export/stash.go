@@ -48,7 +48,7 @@ func (c *chunks) put(bs [][]byte) {
 // stash holds bytes that will be read again: in chunks, and when there are no
 // more of them, the rest in a file without a name.
 type stash struct {
-	chunks *chunks
+	chunks *chunks // nil if all of it goes to the file
 	dir    string
 	held   [][]byte
 	inMem  int64
@@ -58,11 +58,17 @@ type stash struct {
 
 func (s *Service) newStash() *stash { return &stash{chunks: &s.chunks, dir: s.Scratch} }
 
+// newSpill makes a stash that takes no memory.
+func (s *Service) newSpill() *stash { return &stash{dir: s.Scratch} }
+
 func (s *stash) Write(p []byte) (n int, err error) {
 	for n < len(p) && s.file == nil {
 		at := int(s.inMem % chunkSize)
 		if at == 0 {
-			b := s.chunks.get()
+			var b []byte
+			if s.chunks != nil {
+				b = s.chunks.get()
+			}
 			if b == nil {
 				if s.file, err = unnamed(s.dir); err != nil {
 					return n, err
@@ -104,17 +110,74 @@ func (s *stash) ReadAt(p []byte, off int64) (n int, err error) {
 	return n + k, err
 }
 
+// WriteTo implements io.WriterTo: what is in memory is not copied.
+func (s *stash) WriteTo(w io.Writer) (n int64, err error) {
+	for i, b := range s.held {
+		k, err := w.Write(b[:min(chunkSize, s.inMem-int64(i)*chunkSize)])
+		n += int64(k)
+		if err != nil {
+			return n, err
+		}
+	}
+	if s.file == nil {
+		return n, nil
+	}
+	k, err := io.Copy(w, io.NewSectionReader(s.file, 0, s.size-s.inMem))
+	return n + k, err
+}
+
+// copyTo gives all of it away in pieces as large as b, which is taken for the
+// first; swap gives a buffer for each. It returns the last one.
+func (s *stash) copyTo(b []byte, swap func([]byte) ([]byte, error)) ([]byte, error) {
+	for off := int64(0); off < s.size; {
+		b = b[:min(int64(cap(b)), s.size-off)]
+		n, err := s.ReadAt(b, off)
+		if n < len(b) {
+			return b, err
+		}
+		off += int64(n)
+		if b, err = swap(b); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
 // reader reads all of it.
-func (s *stash) reader() *io.SectionReader { return io.NewSectionReader(s, 0, s.size) }
+func (s *stash) reader() io.ReadSeeker { return &stashReader{io.NewSectionReader(s, 0, s.size), s} }
+
+type stashReader struct {
+	*io.SectionReader
+	stash *stash
+}
+
+// WriteTo implements io.WriterTo.
+func (r *stashReader) WriteTo(w io.Writer) (int64, error) {
+	if at, err := r.Seek(0, io.SeekCurrent); at != 0 || err != nil {
+		return io.Copy(w, struct{ io.Reader }{r.SectionReader})
+	}
+	n, err := r.stash.WriteTo(w)
+	if _, serr := r.Seek(n, io.SeekStart); err == nil {
+		err = serr
+	}
+	return n, err
+}
 
 // release gives everything back. It leaves an empty stash.
 func (s *stash) release() {
-	s.chunks.put(s.held)
-	if s.file != nil {
-		_ = s.file.Close()           // nobody needs what is in it
-		_ = os.Remove(s.file.Name()) // it is gone already where that is possible
+	if s.chunks != nil {
+		s.chunks.put(s.held)
 	}
+	discard(s.file)
 	*s = stash{chunks: s.chunks, dir: s.dir}
+}
+
+// discard is the end of a file that unnamed has opened, if there is one.
+func discard(f *os.File) {
+	if f != nil {
+		_ = f.Close()           // nobody needs what is in it
+		_ = os.Remove(f.Name()) // it is gone already where that is possible
+	}
 }
 
 // unnamed opens a file that goes with the process.

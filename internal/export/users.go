@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/bits"
 	"os"
 	"runtime"
@@ -38,11 +37,11 @@ func (s *Service) runUsers(ctx context.Context, a *task.Attempt) (result []byte,
 		return nil, err
 	}
 	defer s.pacer.begin()()
-	total, err := s.planUsers(ctx, app, r.UserIDs)
+	plan, err := s.planUsers(ctx, app, r.UserIDs)
 	if err != nil {
 		return nil, err
 	}
-	a.Progress(0, total)
+	a.Progress(0, plan.total)
 	key := fileKey("users", app, &a.Task, "jsonl"+r.suffix())
 	out, err := newOutput(ctx, s.Blob, key, r.Packing)
 	if err != nil {
@@ -50,27 +49,36 @@ func (s *Service) runUsers(ctx context.Context, a *task.Attempt) (result []byte,
 	}
 	defer out.abort()
 	m := manifest{Kind: "users", Version: V2, Format: JSON}
-	if m.AsOf, err = s.users(ctx, app, r.UserIDs, total, out, &m.Counts, func(done int64) { a.Progress(done, max(total, done)) }); err != nil {
+	if m.AsOf, err = s.users(ctx, app, plan, out, &m.Counts, func(done int64) { a.Progress(done, max(plan.total, done)) }); err != nil {
 		return nil, err
 	}
 	a.Progress(m.Counts.Messages, m.Counts.Messages)
 	return s.finish(ctx, a, app, key, out, r.Packing, &m)
 }
 
+// usersPlan is what a users export is expected to write.
+type usersPlan struct {
+	ids      []string
+	messages []int64 // of each user
+	total    int64
+}
+
 // planUsers counts the messages of all users. One who is gone, or has too
 // many, fails the task before anything is written.
-func (s *Service) planUsers(ctx context.Context, app store.App, ids []string) (total int64, err error) {
-	err = s.Store.View(ctx, app.ID, func(v store.Reader) error {
+func (s *Service) planUsers(ctx context.Context, app store.App, ids []string) (*usersPlan, error) {
+	plan := &usersPlan{ids: ids}
+	err := s.Store.View(ctx, app.ID, func(v store.Reader) error {
 		for _, id := range ids {
 			_, n, err := s.countUser(v, id)
 			if err != nil {
 				return err
 			}
-			total += int64(n)
+			plan.messages = append(plan.messages, int64(n))
+			plan.total += int64(n)
 		}
 		return nil
 	})
-	return total, err
+	return plan, err
 }
 
 func (s *Service) countUser(v store.Reader, id string) (key int64, n int, err error) {
@@ -92,11 +100,18 @@ func (s *Service) countUser(v store.Reader, id string) (key int64, n int, err er
 
 // users writes all users as of one instant: there are few of them, and what
 // each may have is limited. Nearly all of the time goes into looking up their
-// messages, which stand far apart, so several users are read at once if that is
-// many. tell is called with the number of messages so far.
-func (s *Service) users(ctx context.Context, app store.App, ids []string, total int64, out io.Writer, counts *format.Counts, tell func(done int64)) (asOf chat.Time, err error) {
-	readers := min(int64(min(runtime.GOMAXPROCS(0), maxReaders, len(ids))), max(total/cmp.Or(s.ReaderMessages, readerMessages), 1))
-	snaps, err := store.Snapshots(ctx, s.Store, app.ID, int(readers))
+// messages, which stand far apart. Where they are many, several users are read
+// abreast, whose messages often share pages, and several of those groups at once.
+// tell is called with the number of messages so far.
+func (s *Service) users(ctx context.Context, app store.App, plan *usersPlan, out *output, counts *format.Counts, tell func(done int64)) (asOf chat.Time, err error) {
+	e := &usersExport{Service: s, tell: tell}
+	readers := 1
+	abreast := plan.total >= 2*cmp.Or(s.ReaderMessages, readerMessages) && len(plan.ids) > 1
+	if abreast {
+		e.divide(plan)
+		readers = int(min(int64(min(runtime.GOMAXPROCS(0), maxReaders, len(e.groups))), plan.total/cmp.Or(s.ReaderMessages, readerMessages)))
+	}
+	snaps, err := store.Snapshots(ctx, s.Store, app.ID, readers)
 	if err != nil {
 		return 0, err
 	}
@@ -105,91 +120,129 @@ func (s *Service) users(ctx context.Context, app store.App, ids []string, total 
 			err = errors.Join(err, snap.Close())
 		}
 	}()
-	e := &usersExport{Service: s, ids: ids, tell: tell}
-	if len(snaps) == 1 {
-		return snaps[0].AsOf(), e.inTurn(ctx, snaps[0], out, counts)
+	if !abreast {
+		return snaps[0].AsOf(), e.inTurn(ctx, snaps[0], plan.ids, out, counts)
 	}
 	return snaps[0].AsOf(), e.atOnce(ctx, snaps, out, counts)
 }
 
-// maxReaders bounds how many users are read at once; each reader has a cache of
-// users of its own.
-const maxReaders = 3
-
-// readerMessages is from how many messages on another reader is worth its while.
-const readerMessages int64 = 25_000
+const (
+	// maxReaders bounds how many groups of users are read at once; each reader has
+	// a cache of users of its own.
+	maxReaders = 3
+	// readerMessages is from how many messages on another reader is worth its while.
+	readerMessages int64 = 25_000
+	// maxAbreast and maxGroup bound the users of a group and their messages, all of
+	// which are held until the group is complete.
+	maxAbreast = 16
+	maxGroup   = 150_000
+)
 
 type usersExport struct {
 	*Service
-	ids  []string
-	tell func(done int64)
-	done atomic.Int64 // messages, of those who read at once
+	groups []group
+	tell   func(done int64)
+	done   atomic.Int64 // messages, of those who read at once
 }
 
-// one writes one user.
-func (e *usersExport) one(src *format.Source, id string, b *format.Buffer) error {
-	key, _, err := e.countUser(src.Reader, id)
-	if err != nil {
-		return err
+// group is users who are read abreast, and what was read of them.
+type group struct {
+	ids     []string
+	stashes []*stash
+	counts  format.Counts
+	err     error
+	done    chan struct{}
+}
+
+// divide makes groups of about the same size, in the order of the request.
+func (e *usersExport) divide(plan *usersPlan) {
+	parts := (len(plan.ids) + maxAbreast - 1) / maxAbreast
+	most := (len(plan.ids) + parts - 1) / parts
+	messages := int64(0)
+	for i, id := range plan.ids {
+		n := len(e.groups)
+		if n == 0 || len(e.groups[n-1].ids) == most || messages+plan.messages[i] > maxGroup {
+			e.groups = append(e.groups, group{done: make(chan struct{})})
+			n, messages = n+1, 0
+		}
+		e.groups[n-1].ids = append(e.groups[n-1].ids, id)
+		messages += plan.messages[i]
 	}
-	if err := format.User(src, key, b); err != nil {
-		return err
+}
+
+// inTurn writes user by user.
+func (e *usersExport) inTurn(ctx context.Context, snap store.Snapshot, ids []string, out *output, counts *format.Counts) error {
+	defer context.AfterFunc(ctx, snap.Interrupt)()
+	b, r := &format.Buffer{Swap: out.swap}, render.NewBulk(snap)
+	defer r.Close()
+	src := &format.Source{Reader: snap, Render: r, Counts: counts, Progress: progress(ctx, counts, e.pace(), e.tell)}
+	for _, id := range ids {
+		key, _, err := e.countUser(snap, id)
+		if err != nil {
+			return err
+		}
+		if err := format.User(src, key, b); err != nil {
+			return err
+		}
 	}
 	return b.FlushAll()
 }
 
-// inTurn writes user by user.
-func (e *usersExport) inTurn(ctx context.Context, snap store.Snapshot, out io.Writer, counts *format.Counts) error {
-	defer context.AfterFunc(ctx, snap.Interrupt)()
-	b := &format.Buffer{Sink: sink(out)}
-	src := &format.Source{Reader: snap, Render: render.NewBulk(snap), Counts: counts, Progress: progress(ctx, counts, e.pace(), e.tell)}
-	for _, id := range e.ids {
-		if err := e.one(src, id, b); err != nil {
+// abreast reads the users of a group.
+func (e *usersExport) abreast(src *format.Source, snap store.Snapshot, g *group) error {
+	keys, buffers := make([]int64, len(g.ids)), make([]format.Buffer, len(g.ids))
+	for i, id := range g.ids {
+		var err error
+		if keys[i], _, err = e.countUser(snap, id); err != nil {
+			return err
+		}
+		s := e.newSpill()
+		g.stashes = append(g.stashes, s)
+		buffers[i].Sink = sink(s)
+		if err := format.UserItself(src, keys[i], &buffers[i]); err != nil {
+			return err
+		}
+	}
+	err := snap.MessagesOf(keys, func(i int, row *store.MessageRow) error { return format.UserMessage(src, row, &buffers[i]) })
+	if err != nil {
+		return err
+	}
+	for i, key := range keys {
+		if err := format.UserRest(src, key, &buffers[i]); err != nil {
+			return err
+		}
+		if err := buffers[i].FlushAll(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// portion is what is read of one user.
-type portion struct {
-	stash  *stash
-	counts format.Counts
-	err    error
-	done   chan struct{}
-}
-
-// atOnce has a goroutine for each snapshot, which read one user after the
+// atOnce has a goroutine for each snapshot, which read one group after the
 // other, and writes what they have read in the order of the request.
-func (e *usersExport) atOnce(ctx context.Context, snaps []store.Snapshot, out io.Writer, counts *format.Counts) error {
+func (e *usersExport) atOnce(ctx context.Context, snaps []store.Snapshot, out *output, counts *format.Counts) error {
 	ctx, stop := context.WithCancel(ctx)
 	var readers sync.WaitGroup
-	portions := make([]portion, len(e.ids))
 	defer func() {
 		stop()
 		readers.Wait()
-		for i := range portions {
-			if s := portions[i].stash; s != nil {
-				s.release()
-			}
+		for i := range e.groups {
+			e.groups[i].release()
 		}
 	}()
-	// What is read ahead is bounded: the portions that wait to be written.
-	ahead := make(chan int, 2*len(snaps))
-	next := make(chan int)
-	for i := range portions {
-		portions[i].done = make(chan struct{})
-	}
+	// What is read ahead is bounded: the groups that wait to be written.
+	ahead := make(chan struct{}, len(snaps)+1)
+	next := make(chan *group)
 	readers.Go(func() {
 		defer close(next)
-		for i := range portions {
+		for i := range e.groups {
 			select {
-			case ahead <- i:
+			case ahead <- struct{}{}:
 			case <-ctx.Done():
 				return
 			}
 			select {
-			case next <- i:
+			case next <- &e.groups[i]:
 			case <-ctx.Done():
 				return
 			}
@@ -200,36 +253,45 @@ func (e *usersExport) atOnce(ctx context.Context, snaps []store.Snapshot, out io
 			defer context.AfterFunc(ctx, snap.Interrupt)()
 			defer e.pacer.begin()()
 			pace, r := e.pace(), render.NewBulk(snap)
-			for i := range next {
-				p := &portions[i]
-				p.stash = e.newStash()
-				src := &format.Source{Reader: snap, Render: r, Counts: &p.counts, Progress: e.together(ctx, &p.counts, pace)}
-				p.err = e.one(src, e.ids[i], &format.Buffer{Sink: sink(p.stash)})
-				close(p.done)
+			defer r.Close()
+			for g := range next {
+				g.err = e.abreast(&format.Source{Reader: snap, Render: r, Counts: &g.counts, Progress: e.together(ctx, &g.counts, pace)}, snap, g)
+				close(g.done)
 			}
 		})
 	}
-	for i := range portions {
-		p := &portions[i]
+	b := make([]byte, 0, bufferSize)
+	for i := range e.groups {
+		g := &e.groups[i]
 		select {
-		case <-p.done:
+		case <-g.done:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if p.err != nil {
-			return p.err
+		if g.err != nil {
+			return g.err
 		}
-		if _, err := io.CopyBuffer(struct{ io.Writer }{out}, p.stash.reader(), make([]byte, bufferSize)); err != nil {
-			return err
+		for _, s := range g.stashes {
+			var err error
+			if b, err = s.copyTo(b, out.swap); err != nil {
+				return err
+			}
 		}
-		counts.Add(&p.counts)
-		p.stash.release()
+		counts.Add(&g.counts)
+		g.release()
 		<-ahead
 	}
 	return nil
 }
 
-// together is what is called after each message of one user while others are
+func (g *group) release() {
+	for _, s := range g.stashes {
+		s.release()
+	}
+	g.stashes = nil
+}
+
+// together is what is called after each message of one group while others are
 // read too.
 func (e *usersExport) together(ctx context.Context, counts *format.Counts, pace func(context.Context) error) func() error {
 	told := int64(0)

@@ -116,6 +116,7 @@ func (p *place) read(t testing.TB) *parts {
 	all := &parts{}
 	err := p.Store.View(t.Context(), p.app.ID, func(r store.Reader) error {
 		rr := render.NewBulk(r)
+		defer rr.Close()
 		calls := map[string]bool{}
 		err := r.Users(func(key int64, id string, object []byte) error {
 			all.users = append(all.users, string(object))

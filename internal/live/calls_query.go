@@ -53,6 +53,7 @@ func (s *Service) QueryCalls(ctx context.Context, app int64, body []byte) ([]byt
 	var out []byte
 	err = s.Store.View(ctx, app, func(r store.Reader) error {
 		rr := render.NewBulk(r)
+		defer rr.Close()
 		page := callPage{query: q}
 		err := eachCall(ctx, r, q.filter, func(row *store.CallRow) error { return page.add(rr, row) })
 		if err != nil {

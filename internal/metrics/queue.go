@@ -47,15 +47,15 @@ func (m *Metrics) WatchQueue(ctx context.Context, tasks store.Tasks) {
 		tasks:  prometheus.NewDesc("hansard_queue_tasks", "Unfinished tasks in the queue, of all processes; the first 50,000 are counted.", labels, nil),
 		oldest: prometheus.NewDesc("hansard_queue_oldest_age_seconds", "Time since the oldest of these tasks was asked for.", labels, nil),
 	}
-	f := factory{m.registry}
-	q.failures = f.counter("hansard_queue_failures_total", "Looks at the queue, for these metrics, that failed.")
-	f.add(q)
+	q.failures = prometheus.NewCounter(prometheus.CounterOpts{Name: "hansard_queue_failures_total", Help: "Looks at the queue, for these metrics, that failed."})
+	factory{m.registry}.add(q)
 }
 
 // Describe is for the registry.
 func (q *queue) Describe(descs chan<- *prometheus.Desc) {
 	descs <- q.tasks
 	descs <- q.oldest
+	descs <- q.failures.Desc()
 }
 
 // Collect is for the registry.
@@ -65,6 +65,7 @@ func (q *queue) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(q.tasks, prometheus.GaugeValue, float64(b.Tasks), labels...)
 		metrics <- prometheus.MustNewConstMetric(q.oldest, prometheus.GaugeValue, b.Oldest.Seconds(), labels...)
 	}
+	metrics <- q.failures // with the look that was just taken
 }
 
 // backlog is what the queue was at the last look. Who comes while somebody looks

@@ -71,6 +71,16 @@ func (b *Bar) Set(count, total int64) {
 	}
 }
 
+// Since says when the work began, if that was before the bar was added.
+func (b *Bar) Since(began time.Time) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.begun = began
+}
+
 // Done ends the bar: all is done. What comes after is ignored.
 func (b *Bar) Done() {
 	if b != nil && b.end(done, "") {
@@ -158,6 +168,8 @@ func (b *Bar) status() string {
 	switch {
 	case b.state == failed:
 		return fmt.Sprintf("%s %s  failed: %s", group(b.done), b.counted(), b.failure)
+	case b.state == done && took < time.Millisecond: // over before anybody looked: that is no time it took
+		return group(b.done) + " " + b.counted()
 	case b.state == done:
 		return fmt.Sprintf("%s %s  in %s%s", group(b.done), b.counted(), Duration(took), perSecond)
 	case b.total == 0:

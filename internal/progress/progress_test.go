@@ -70,6 +70,13 @@ func TestPlainLines(t *testing.T) {
 	clock.Advance(99 * time.Millisecond)
 	c.Set(588, 588)
 	c.Done() // too soon for a rate
+	d := g.Add("loading", "records")
+	d.Set(554, 554)
+	d.Done() // at once: nobody saw how long it took
+	e := g.Add("exporting", "messages")
+	e.Since(clock.Now().Add(-2 * time.Second)) // over when it was first looked at
+	e.Set(300, 300)
+	e.Done()
 	g.Note("a note")
 	g.Wait()
 	b.Set(6, 10)
@@ -82,6 +89,8 @@ func TestPlainLines(t *testing.T) {
 		"export?[2J 5 messages",
 		"export?[2J 5 messages failed: Not?Found",
 		"exporting messaging:pla… 588 messages in 99ms",
+		"loading 554 records",
+		"exporting 300 messages in 2s 150/s",
 		"a note",
 	}
 	if diff := cmp.Diff(want, lines(t, &out)); diff != "" {
@@ -119,10 +128,12 @@ func TestOddNumbers(t *testing.T) {
 func TestBarsOnATerminal(t *testing.T) {
 	t.Parallel()
 	var out buffer
-	g := progress.New(&out, true)
+	clock := clocktest.New(time.Unix(0, 0))
+	g := progress.NewGroup(&out, true, clock)
 	var wg sync.WaitGroup
 	for i := range 6 {
 		b := g.Add("work", "messages")
+		clock.Advance(time.Millisecond)
 		wg.Go(func() {
 			for n := range int64(50) {
 				b.Set(n, 40)
@@ -143,7 +154,7 @@ func TestBarsOnATerminal(t *testing.T) {
 	late.Set(1, 2)
 	late.Done()
 	got := out.String()
-	for _, want := range []string{"49 messages  in ", "49 messages  failed: Canceled", "0 messages  in ", "7/14 messages", "nothing to do"} {
+	for _, want := range []string{"49 messages  in ", "49 messages  failed: Canceled", "0 messages", "7/14 messages", "nothing to do"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not shown in %q", want, got)
 		}

@@ -28,7 +28,7 @@ type Renderer struct {
 	}
 	levels [2]level         // a message and the message it quotes
 	read   store.MessageRow // the message that is quoted
-	buf    []byte           // its bytes
+	buf    []byte           // its bytes, or a user
 	other  body.Fill
 }
 
@@ -42,19 +42,28 @@ type level struct {
 }
 
 // New returns a Renderer for a handful of rows.
-func New(r store.Reader) *Renderer { return newRenderer(r, 1<<6) }
+func New(r store.Reader) *Renderer { return newRenderer(r, fewSlots, fewBytes) }
 
-// NewBulk returns a Renderer for a whole channel or user.
-func NewBulk(r store.Reader) *Renderer { return newRenderer(r, 1<<16) }
+// NewBulk returns a Renderer for a whole channel or user, which must be closed.
+func NewBulk(r store.Reader) *Renderer { return newRenderer(r, bulkSlots, bulkBytes) }
 
-func newRenderer(r store.Reader, slots int) *Renderer {
+func newRenderer(r store.Reader, slots, size int) *Renderer {
 	rr := &Renderer{reader: r}
-	rr.users = userCache{reader: r, seen: &rr.Seen, slots: make([]cachedUser, slots)}
+	rr.users = userCache{reader: r, seen: &rr.Seen}
+	memory, free := newMemory(8*slots + size)
+	rr.users.slots, rr.users.ring, rr.users.free = memory[:8*slots], memory[8*slots:], free
 	rr.other.Users = &rr.users
 	for i := range rr.levels {
 		rr.levels[i].fill.Users = &rr.users
 	}
 	return rr
+}
+
+// Close gives back the memory of a Renderer that NewBulk has made. It must not be
+// used any more.
+func (r *Renderer) Close() {
+	r.users.free()
+	r.users.ring, r.users.slots, r.users.free = nil, nil, func() {}
 }
 
 // HideBefore leaves out quoted messages of a channel that were created before
@@ -65,20 +74,12 @@ func (r *Renderer) HideBefore(channel int64, before chat.Time) {
 
 // User appends the user with that key.
 func (r *Renderer) User(dst []byte, key int64) ([]byte, error) {
-	_, object, err := r.users.User(key)
-	if err != nil {
-		return dst, err
-	}
-	return append(dst, object...), nil
+	return r.users.AppendUser(dst, key)
 }
 
 // UserID appends the id, as a JSON string, of the user with that key.
 func (r *Renderer) UserID(dst []byte, key int64) ([]byte, error) {
-	id, _, err := r.users.User(key)
-	if err != nil {
-		return dst, err
-	}
-	return append(dst, id...), nil
+	return r.users.AppendUserID(dst, key)
 }
 
 // Channel appends a channel.
@@ -144,11 +145,11 @@ var (
 
 // Read appends a read state.
 func (r *Renderer) Read(dst []byte, row *store.ReadRow) ([]byte, error) {
-	_, object, err := r.users.User(row.User)
-	if err != nil {
+	var err error
+	if r.buf, err = r.users.AppendUser(r.buf[:0], row.User); err != nil {
 		return dst, err
 	}
-	return wire.AppendRead(dst, &row.Read, object), nil
+	return wire.AppendRead(dst, &row.Read, r.buf), nil
 }
 
 // Reaction appends a reaction.
@@ -258,50 +259,4 @@ func (r *Renderer) quoted(dst, id []byte) ([]byte, error) {
 	}
 	dst = append(dst, `,"quoted_message":`...)
 	return r.message(dst, row, 1)
-}
-
-// userCache remembers users in a table indexed by the low bits of their keys:
-// keys are dense, so few collide, and its size is fixed however many users a
-// channel has.
-type userCache struct {
-	reader store.Reader
-	seen   *func(key int64)
-	slots  []cachedUser
-	bytes  int
-}
-
-type cachedUser struct {
-	key        int64
-	id, object []byte
-}
-
-// maxCachedBytes bounds what one cache holds; past it, it starts anew.
-const maxCachedBytes = 20 << 20
-
-func (c *userCache) User(key int64) (id, object []byte, err error) {
-	if *c.seen != nil {
-		(*c.seen)(key)
-	}
-	u := &c.slots[int(key)&(len(c.slots)-1)]
-	if u.key == key {
-		return u.id, u.object, nil
-	}
-	plain, stored, err := c.reader.UserByKey(key)
-	if errors.Is(err, store.ErrNotFound) {
-		// Nothing in the store lets a row outlive its user; should a damaged
-		// database, the export must still name somebody.
-		plain = fmt.Sprintf("deleted-user-%d", key)
-		stored = wire.AppendUser(nil, &chat.User{ID: plain, DeletedAt: 1})
-	} else if err != nil {
-		return nil, nil, err
-	}
-	if c.bytes > maxCachedBytes {
-		clear(c.slots)
-		c.bytes = 0
-	}
-	c.bytes += len(plain) + len(stored) - len(u.object) - len(u.id)
-	u.key = key
-	u.id = wire.AppendString(u.id[:0], plain)
-	u.object = append(u.object[:0], stored...)
-	return u.id, u.object, nil
 }

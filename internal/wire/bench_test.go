@@ -28,6 +28,7 @@ func BenchmarkAppendString(b *testing.B) {
 func BenchmarkAppendCompact(b *testing.B) {
 	raw := []byte(`{"text":"` + strings.Repeat("A message of ordinary words, nothing else. ", 5) + `","list":[1,2,3,{"a":"b"}]}`)
 	b.SetBytes(int64(len(raw)))
+	b.ReportAllocs()
 	dst := make([]byte, 0, 4096)
 	for b.Loop() {
 		dst = wire.AppendCompact(dst[:0], raw)

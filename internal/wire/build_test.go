@@ -27,16 +27,22 @@ type people struct{ ids []string }
 
 var errStranger = errors.New("no such user")
 
-func (p *people) User(key int64) (id, object []byte, err error) {
+func (p *people) AppendUser(dst []byte, key int64) ([]byte, error) {
 	if key < 1 || key > int64(len(p.ids)) {
-		return nil, nil, errStranger
+		return dst, errStranger
 	}
-	u := chat.User{ID: p.ids[key-1], Role: "user", Name: "<b>", CreatedAt: 1e15, UpdatedAt: 1e15}
-	return wire.AppendString(nil, u.ID), wire.AppendUser(nil, &u), nil
+	return wire.AppendUser(dst, &chat.User{ID: p.ids[key-1], Role: "user", Name: "<b>", CreatedAt: 1e15, UpdatedAt: 1e15}), nil
+}
+
+func (p *people) AppendUserID(dst []byte, key int64) ([]byte, error) {
+	if key < 1 || key > int64(len(p.ids)) {
+		return dst, errStranger
+	}
+	return wire.AppendString(dst, p.ids[key-1]), nil
 }
 
 func (p *people) object(id string) []byte {
-	_, object, _ := p.User(p.key(id))
+	object, _ := p.AppendUser(nil, p.key(id))
 	return object
 }
 

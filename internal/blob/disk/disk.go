@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
@@ -73,6 +74,33 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("opening the file store: %w", err)
 	}
 	return s, nil
+}
+
+// Check finds out whether the folder is there, or could be made, and leaves
+// nothing behind. One that is there may be used also while it is full.
+func Check(dir string) error {
+	there := filepath.Clean(dir)
+	info, err := os.Stat(there)
+	for errors.Is(err, fs.ErrNotExist) && filepath.Dir(there) != there {
+		there = filepath.Dir(there)
+		info, err = os.Stat(there)
+	}
+	switch {
+	case err != nil:
+	case !info.IsDir():
+		err = fmt.Errorf("%s is not a folder", there)
+	case there != filepath.Clean(dir):
+		var made string
+		if made, err = os.MkdirTemp(there, ".hansard-"); err == nil {
+			err = os.Remove(made)
+		} else if e, ok := errors.AsType[*fs.PathError](err); ok { // its path is of no interest
+			err = fmt.Errorf("it cannot be made in %s: %w", there, e.Err)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("opening the file store: %w", err)
+	}
+	return nil
 }
 
 // Close gives the folder back. Files that are open stay readable.

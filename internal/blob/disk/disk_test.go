@@ -234,3 +234,27 @@ func TestSigningNeedsASigner(t *testing.T) {
 		t.Error("Verify without a signer lets everyone in")
 	}
 }
+
+// Check says what Open would, and makes nothing.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{
+		dir:                               true,
+		filepath.Join(dir, "new"):         true,
+		filepath.Join(dir, "new", "deep"): true,
+		file:                              false,
+		filepath.Join(file, "below"):      false,
+	} {
+		if err := disk.Check(path); (err == nil) != want {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

@@ -73,6 +73,7 @@ type payload struct {
 	size   int64
 	sha256 string // hex; empty: not signed
 	md5    string // base64; empty: none
+	crc    string // base64, CRC64NVME; empty: none; of parts only
 }
 
 // refusal is an error that the server answered.
@@ -101,6 +102,7 @@ const (
 	codeNoUpload     = "NoSuchUpload"
 	codePrecondition = "PreconditionFailed"
 	codeSkewed       = "RequestTimeTooSkewed"
+	codeBadDigest    = "BadDigest"
 )
 
 // refused reports whether err is a refusal with that code.

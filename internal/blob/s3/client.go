@@ -335,10 +335,12 @@ func (c *client) begin(ctx context.Context, object string, h header) (id string,
 }
 
 func (c *client) putPart(ctx context.Context, object, id string, number int, p payload) (etag string, err error) {
+	o := minio.PutObjectPartOptions{Md5Base64: p.md5, Sha256Hex: p.sha256, DisableContentSha256: true}
+	if p.crc != "" {
+		o.CustomHeader = http.Header{minio.ChecksumCRC64NVME.KeyCapitalized(): {p.crc}}
+	}
 	err = c.tryMoving(ctx, p, func(ctx context.Context, body io.Reader) error {
-		part, err := c.core.PutObjectPart(ctx, c.name, object, id, number, body, p.size, minio.PutObjectPartOptions{
-			Md5Base64: p.md5, Sha256Hex: p.sha256, DisableContentSha256: true,
-		})
+		part, err := c.core.PutObjectPart(ctx, c.name, object, id, number, body, p.size, o)
 		etag = part.ETag
 		return err
 	})

@@ -58,14 +58,25 @@ func (s *Store) PutPart(ctx context.Context, key, name string, number int, body 
 }
 
 func (s *Store) putPart(ctx context.Context, object, id string, number int, body io.ReadSeeker, size int64) (etag string, err error) {
-	p, err := s.payload(body, size)
-	if err != nil {
-		return "", err
+	put := func(p payload, err error) error {
+		if err != nil {
+			return err
+		}
+		return s.retry(ctx, s.patience, func(ctx context.Context) error {
+			etag, err = s.api.putPart(ctx, object, id, number, p)
+			return err
+		})
 	}
-	err = s.retry(ctx, s.patience, func(ctx context.Context) error {
-		etag, err = s.api.putPart(ctx, object, id, number, p)
-		return err
-	})
+	if s.checks(ctx, object, id, number) {
+		if err = put(checked(body, size)); !refusedForGood(err) {
+			return etag, err
+		}
+		if err = put(s.guarded(body, size)); err == nil {
+			s.checking.learn(false)
+		}
+		return etag, err
+	}
+	err = put(s.guarded(body, size))
 	return etag, err
 }
 

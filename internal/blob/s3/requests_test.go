@@ -214,10 +214,18 @@ func TestPlainRequests(t *testing.T) {
 				}
 				if r.Method == http.MethodPut {
 					bodies++
-					if signed := len(sum) == 64; signed != (name == "http") || signed == (r.Header.Get("Content-Md5") != "") {
-						t.Errorf("%s has the checksums %q and %q", r.URL, sum, r.Header.Get("Content-Md5"))
+					want := map[bool]string{true: "signed", false: "md5"}[name == "http"]
+					if r.URL.Query().Has("partNumber") {
+						want = "crc"
 					}
-					if !damaged {
+					for guard, there := range map[string]bool{
+						"signed": len(sum) == 64, "md5": r.Header.Get("Content-Md5") != "", "crc": r.Header.Get("X-Amz-Checksum-Crc64nvme") != "",
+					} {
+						if there != (guard == want) {
+							t.Errorf("%s, guarded by %s: %v", r.URL, guard, there)
+						}
+					}
+					if !damaged && r.ContentLength > 1 {
 						damaged = true
 						return s3test.Fault{Flip: true}
 					}
@@ -231,13 +239,86 @@ func TestPlainRequests(t *testing.T) {
 			if err := write(t.Context(), s, "small", want[:100]); err != nil {
 				t.Fatal(err)
 			}
-			if bodies != 5 { // three parts, one of them twice
+			if bodies != 6 { // three parts, one of them twice, and the question whether they are checked
 				t.Errorf("%d bodies were sent", bodies)
 			}
 			if !bytes.Equal(read(t, s, key), want) || !bytes.Equal(read(t, s, "small"), want[:100]) {
 				t.Error("other bytes came back")
 			}
 		})
+	}
+}
+
+// A server that does not check the CRC of parts gets them signed.
+func TestPartsWithoutCRC(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]int{"ignores it": 200, "does not know it": 501, "wants signatures": 403, "refuses it": 400} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := s3test.New(t)
+			p := s3test.NewProxy(t, b.Server)
+			o := options(b.Via(p))
+			o.PartSize = blob.MinPart
+			s := open(t, o)
+			var mu sync.Mutex
+			asked, damaged := 0, false
+			p.Fail(func(r *http.Request) s3test.Fault {
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case !r.URL.Query().Has("partNumber"):
+				case r.Header.Get("X-Amz-Checksum-Crc64nvme") != "":
+					asked++
+					return s3test.Fault{Status: status}
+				case !damaged:
+					damaged = true
+					return s3test.Fault{Flip: true}
+				}
+				return s3test.Fault{}
+			})
+			want := content(11<<20, 9)
+			if err := write(t.Context(), s, key, want); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(read(t, s, key), want) {
+				t.Error("other bytes came back")
+			}
+			if asked != 1 {
+				t.Errorf("it was asked %d times", asked)
+			}
+		})
+	}
+}
+
+// A server that refuses real parts although it seemed to check them gets them
+// signed too.
+func TestPartsRefusedWithCRC(t *testing.T) {
+	t.Parallel()
+	b := s3test.New(t)
+	p := s3test.NewProxy(t, b.Server)
+	o := options(b.Via(p))
+	o.PartSize, o.Parallel = blob.MinPart, 1
+	s := open(t, o)
+	var mu sync.Mutex
+	refused := 0
+	p.Fail(func(r *http.Request) s3test.Fault {
+		if r.Header.Get("X-Amz-Checksum-Crc64nvme") == "" || r.ContentLength == 1 {
+			return s3test.Fault{}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		refused++
+		return s3test.Fault{Status: 400}
+	})
+	want := content(11<<20, 9)
+	if err := write(t.Context(), s, key, want); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(read(t, s, key), want) {
+		t.Error("other bytes came back")
+	}
+	if refused != 1 {
+		t.Errorf("%d parts were refused", refused)
 	}
 }
 

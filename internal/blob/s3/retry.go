@@ -61,7 +61,7 @@ func passes(err error) bool {
 		"ConditionalRequestConflict", "OperationAborted", // another request was at it
 		"ExistingObjectIsDirectory": // versitygw's word for a folder that another request has just removed
 		return true
-	case "BadDigest", "XAmzContentSHA256Mismatch", "ContentSHA256Mismatch", "IncompleteBody": // damaged on the way
+	case codeBadDigest, "XAmzContentSHA256Mismatch", "ContentSHA256Mismatch", "IncompleteBody": // damaged on the way
 		return true
 	}
 	switch r.status {

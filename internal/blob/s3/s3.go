@@ -84,7 +84,8 @@ type Store struct {
 
 	// live are the uploads of this process's writers, by object and id: Sweep
 	// leaves them alone however slow they are.
-	live sync.Map
+	live     sync.Map
+	checking checking // of the CRC of parts
 	// unconditional says that the server does not know If-None-Match.
 	unconditional atomic.Bool
 }

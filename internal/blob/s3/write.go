@@ -3,14 +3,8 @@ package s3
 import (
 	"bytes"
 	"context"
-	"crypto/md5"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"io/fs"
 	"net/http"
 	"sync"
@@ -250,7 +244,7 @@ func (w *writer) end() error {
 
 // putWhole stores an object with one request.
 func (s *Store) putWhole(ctx context.Context, object string, content []byte, h header) error {
-	p, err := s.payload(bytes.NewReader(content), int64(len(content)))
+	p, err := s.guarded(bytes.NewReader(content), int64(len(content)))
 	if err != nil {
 		return err
 	}
@@ -334,33 +328,4 @@ func (s *Store) recognise(ctx context.Context, object, mark string, otherwise er
 		return otherwise
 	}
 	return err
-}
-
-// payload makes the body of a request with what guards it: over TLS, which
-// already guards it on the way, a checksum that every server checks; without
-// it the signature, which also covers what somebody might put in its place.
-func (s *Store) payload(body io.ReadSeeker, size int64) (payload, error) {
-	p := payload{body: body, size: size}
-	var h hash.Hash
-	if s.secure {
-		h = md5.New()
-	} else {
-		h = sha256.New()
-	}
-	if _, err := body.Seek(0, io.SeekStart); err != nil {
-		return p, unreadable(err)
-	}
-	n, err := io.Copy(h, body)
-	if err == nil && n != size {
-		err = fmt.Errorf("it has %d bytes instead of %d", n, size)
-	}
-	if err != nil {
-		return p, unreadable(err)
-	}
-	if s.secure {
-		p.md5 = base64.StdEncoding.EncodeToString(h.Sum(nil))
-	} else {
-		p.sha256 = hex.EncodeToString(h.Sum(nil))
-	}
-	return p, nil
 }

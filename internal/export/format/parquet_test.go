@@ -72,7 +72,9 @@ func source(tb testing.TB, n int) *format.Source {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &format.Source{Reader: snap, Render: render.NewBulk(snap), Row: row, Counts: &format.Counts{}, Progress: func() error { return nil }}
+	r := render.NewBulk(snap)
+	tb.Cleanup(r.Close)
+	return &format.Source{Reader: snap, Render: r, Row: row, Counts: &format.Counts{}, Progress: func() error { return nil }}
 }
 
 // export runs a format over a channel.

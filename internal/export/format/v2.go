@@ -138,29 +138,45 @@ func countReactions(summary []byte) int64 {
 
 // User adds the lines of a users export for the user with that key: the user,
 // their messages, reactions and calls.
-func User(src *Source, key int64, b *Buffer) (err error) {
+func User(src *Source, key int64, b *Buffer) error {
+	if err := UserItself(src, key, b); err != nil {
+		return err
+	}
+	err := src.Reader.UserMessages(key, func(row *store.MessageRow) error { return UserMessage(src, row, b) })
+	if err != nil {
+		return err
+	}
+	return UserRest(src, key, b)
+}
+
+// UserItself adds the first line of User.
+func UserItself(src *Source, key int64, b *Buffer) (err error) {
 	b.B = append(b.B, `{"type":"user","data":`...)
 	if b.B, err = src.Render.User(b.B, key); err != nil {
 		return err
 	}
 	b.B = append(b.B, "}\n"...)
 	src.Counts.Users++
-	err = src.Reader.UserMessages(key, func(row *store.MessageRow) (err error) {
-		b.B = append(b.B, `{"type":"message","data":`...)
-		if b.B, err = src.Render.Message(b.B, row); err != nil {
-			return err
-		}
-		b.B = append(b.B, "}\n"...)
-		src.Counts.Messages++
-		if err := b.Flush(); err != nil {
-			return err
-		}
-		return src.Progress()
-	})
-	if err != nil {
+	return b.Flush()
+}
+
+// UserMessage adds the line of a message.
+func UserMessage(src *Source, row *store.MessageRow, b *Buffer) (err error) {
+	b.B = append(b.B, `{"type":"message","data":`...)
+	if b.B, err = src.Render.Message(b.B, row); err != nil {
 		return err
 	}
-	err = src.Reader.UserReactions(key, func(row *store.ReactionRow) (err error) {
+	b.B = append(b.B, "}\n"...)
+	src.Counts.Messages++
+	if err := b.Flush(); err != nil {
+		return err
+	}
+	return src.Progress()
+}
+
+// UserRest adds what comes after the messages.
+func UserRest(src *Source, key int64, b *Buffer) error {
+	err := src.Reader.UserReactions(key, func(row *store.ReactionRow) (err error) {
 		b.B = append(b.B, `{"type":"reaction","data":`...)
 		if b.B, err = src.Render.Reaction(b.B, row); err != nil {
 			return err

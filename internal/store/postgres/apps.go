@@ -8,11 +8,12 @@ import (
 	"hansard/internal/chat"
 	"hansard/internal/store"
 	"hansard/internal/store/postgres/thin"
+	"hansard/internal/store/sqlstore"
 )
 
 // CreateApp stores a and sets its ID and, unless given, its CreatedAt.
 func (s *Store) CreateApp(ctx context.Context, a *store.App) error {
-	if !validAppKey(a.Key) {
+	if !sqlstore.ValidAppKey(a.Key) {
 		return errors.New("create app: the API key must be 1 to 64 letters, digits, - or _")
 	}
 	var given any // nil: the time at which it is stored
@@ -49,37 +50,15 @@ func (s *Store) CreateApp(ctx context.Context, a *store.App) error {
 	return nil
 }
 
-func validAppKey(key string) bool {
-	for _, c := range []byte(key) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
-		default:
-			return false
-		}
-	}
-	return len(key) >= 1 && len(key) <= 64
-}
-
-const appColumns = `id, key, secret, name, created_at`
-
-func scanApp(r *thin.Row) store.App {
-	return store.App{ID: r.Int(0), Key: r.Text(1), Secret: r.Text(2), Name: r.Text(3), CreatedAt: r.Time(4)}
-}
-
 // AppByKey returns the app with that API key.
 func (s *Store) AppByKey(ctx context.Context, key string) (store.App, error) {
 	var a store.App
-	if !validAppKey(key) {
-		return a, fmt.Errorf("app by key: %w", store.ErrNotFound)
-	}
-	err := s.read(ctx, func(c *thin.Conn) error {
-		return c.Query(`SELECT `+appColumns+` FROM apps WHERE key = $1`, []any{key}, func(r *thin.Row) error {
-			a = scanApp(r)
-			return nil
+	err := store.ErrNotFound
+	if sqlstore.ValidAppKey(key) {
+		err = s.read(ctx, func(c *thin.Conn) (err error) {
+			a, err = sqlstore.AppByKey(conn{c}, key)
+			return err
 		})
-	})
-	if err == nil && a.ID == 0 {
-		err = store.ErrNotFound
 	}
 	if err != nil {
 		return store.App{}, fmt.Errorf("app by key: %w", err)
@@ -90,11 +69,9 @@ func (s *Store) AppByKey(ctx context.Context, key string) (store.App, error) {
 // Apps lists all apps by ID.
 func (s *Store) Apps(ctx context.Context) ([]store.App, error) {
 	var apps []store.App
-	err := s.read(ctx, func(c *thin.Conn) error {
-		return c.Query(`SELECT `+appColumns+` FROM apps WHERE key IS NOT NULL ORDER BY id`, nil, func(r *thin.Row) error {
-			apps = append(apps, scanApp(r))
-			return nil
-		})
+	err := s.read(ctx, func(c *thin.Conn) (err error) {
+		apps, err = sqlstore.Apps(conn{c})
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list apps: %w", err)
@@ -105,9 +82,9 @@ func (s *Store) Apps(ctx context.Context) ([]store.App, error) {
 // SetAppSecret replaces the secret of the app with that key.
 func (s *Store) SetAppSecret(ctx context.Context, key, secret string) error {
 	err := store.ErrNotFound
-	if validAppKey(key) {
+	if sqlstore.ValidAppKey(key) {
 		err = s.surely(ctx, func(c *thin.Conn) error {
-			return changeOne(c, `UPDATE apps SET secret = $2 WHERE key = $1`, key, secret)
+			return sqlstore.ChangeOne(conn{c}, `UPDATE apps SET secret = $2 WHERE key = $1`, key, secret)
 		}, nil)
 	}
 	if err != nil {
@@ -116,24 +93,14 @@ func (s *Store) SetAppSecret(ctx context.Context, key, secret string) error {
 	return nil
 }
 
-// changeOne runs a statement that must change a row; ErrNotFound if it changes
-// none.
-func changeOne(c *thin.Conn, sql string, args ...any) error {
-	changed, err := c.Exec(sql, args...)
-	if err == nil && changed == 0 {
-		err = store.ErrNotFound
-	}
-	return err
-}
-
 // DeleteApp removes the app with that key and all its data. The app is gone at
 // once; its rows go in batches. If the process dies meanwhile, the next
 // DeleteApp or DeleteTasks removes the rest.
 func (s *Store) DeleteApp(ctx context.Context, key string) error {
 	err := store.ErrNotFound
-	if validAppKey(key) {
+	if sqlstore.ValidAppKey(key) {
 		err = s.surely(ctx, func(c *thin.Conn) error {
-			return changeOne(c, `UPDATE apps SET key = NULL, secret = '' WHERE key = $1`, key)
+			return sqlstore.ChangeOne(conn{c}, `UPDATE apps SET key = NULL, secret = '' WHERE key = $1`, key)
 		}, func(c *thin.Conn) (gone bool, err error) {
 			gone = true
 			err = c.Query(`SELECT 1 FROM apps WHERE key = $1`, []any{key}, func(*thin.Row) error {

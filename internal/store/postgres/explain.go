@@ -6,19 +6,11 @@ import (
 	"net"
 	"strings"
 
+	"hansard/internal/store/sqlstore"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
-
-// explained is an error that says what to do about it. What it comes from, with
-// the attempts at all addresses, is beneath.
-type explained struct {
-	text string
-	err  error
-}
-
-func (e *explained) Error() string { return e.text }
-func (e *explained) Unwrap() error { return e.err }
 
 // explain says in one line why the database cannot be used.
 func explain(dsn string, err error) error {
@@ -29,7 +21,7 @@ func explain(dsn string, err error) error {
 	if perr != nil {
 		return err
 	}
-	say := func(format string, args ...any) error { return &explained{fmt.Sprintf(format, args...), err} }
+	say := func(format string, args ...any) error { return sqlstore.Explain(err, format, args...) }
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch e.Code {
 		case "28P01", "28000":

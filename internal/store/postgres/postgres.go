@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 
 	"hansard/internal/chat"
 	"hansard/internal/store/postgres/thin"
+	"hansard/internal/store/sqlstore"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -72,7 +72,7 @@ func Open(ctx context.Context, dsn string, opts Options) (_ *Store, err error) {
 		opts.Patience = defaultPatience
 	}
 	s := &Store{opts: opts, dsn: dsn}
-	if err := s.migrate(ctx); err != nil {
+	if _, err := s.migrate(ctx); err != nil {
 		return nil, err
 	}
 	if s.pool, err = s.connect(ctx, opts.Conns, requestSettings); err != nil {
@@ -200,27 +200,12 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Secret returns the random bytes kept under that name.
 func (s *Store) Secret(ctx context.Context, name string) ([]byte, error) {
-	var value []byte
-	get := func(c *thin.Conn) error {
-		return c.Query(`SELECT value FROM secrets WHERE name = $1`, []any{name}, func(r *thin.Row) error {
-			value = r.Copy(0)
-			return nil
-		})
-	}
-	if err := s.read(ctx, get); err != nil || value != nil {
-		return value, err
-	}
-	fresh := make([]byte, 32)
-	if _, err := rand.Read(fresh); err != nil {
-		return nil, err
-	}
-	err := s.write(ctx, func(c *thin.Conn) error {
-		if _, err := c.Exec(`INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`, name, fresh); err != nil {
-			return err
+	in := func(transact func(context.Context, func(*thin.Conn) error) error) sqlstore.Transact {
+		return func(fn func(sqlstore.Conn) error) error {
+			return transact(ctx, func(c *thin.Conn) error { return fn(conn{c}) })
 		}
-		return get(c)
-	})
-	return value, err
+	}
+	return sqlstore.Secret(in(s.read), in(s.write), name)
 }
 
 // errClosed is returned by calls on a store that was closed.

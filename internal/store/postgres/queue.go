@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"hansard/internal/chat"
 	"hansard/internal/store"
 	"hansard/internal/store/postgres/thin"
+	"hansard/internal/store/sqlstore"
 )
-
-func micros(d time.Duration) chat.Time { return chat.Time(d.Microseconds()) }
 
 // unfinished is whether a task is not final. Indexes have it as a condition, in
 // these words.
@@ -74,7 +72,7 @@ const take = `claimed AS (
 		UPDATE turns SET served = nextval('turn')
 		WHERE app = (SELECT r.app FROM turns r WHERE r.app = (SELECT app FROM claimed) FOR UPDATE SKIP LOCKED)),
 	stale AS (DELETE FROM spans s USING claimed c WHERE s.app = c.app AND s.task = c.id)
-	SELECT ` + taskColumns + ` FROM claimed`
+	SELECT ` + sqlstore.TaskColumns + ` FROM claimed`
 
 // Claims are made one at a time, so that each knows what the others have taken
 // and the apps are served fairly. That is all that the lock is for: if its holder
@@ -121,7 +119,7 @@ func (s *Store) claim(ctx context.Context, owner string, lease time.Duration, on
 		return s.write(ctx, func(c *thin.Conn) (err error) {
 			t = nil
 			if only != "" {
-				t, err = oneTask(c, claimOnly, s.fixed(), owner, micros(lease), only)
+				t, err = sqlstore.OneTask(conn{c}, claimOnly, s.fixed(), owner, sqlstore.Micros(lease), only)
 				return err
 			}
 			if locked {
@@ -129,7 +127,7 @@ func (s *Store) claim(ctx context.Context, owner string, lease time.Duration, on
 					return err
 				}
 			}
-			t, err = oneTask(c, claimNext, s.fixed(), owner, micros(lease))
+			t, err = sqlstore.OneTask(conn{c}, claimNext, s.fixed(), owner, sqlstore.Micros(lease))
 			return err
 		})
 	}
@@ -155,7 +153,7 @@ func (s *Store) claimedAfterAll(ctx context.Context, t *store.Task) (*store.Task
 	var is *store.Task
 	err := s.write(ctx, func(c *thin.Conn) (err error) {
 		// The lock waits for the commit, should it be under way.
-		is, err = oneTask(c, `SELECT `+taskColumns+` FROM tasks WHERE id = $1 FOR UPDATE`, t.ID)
+		is, err = sqlstore.OneTask(conn{c}, `SELECT `+sqlstore.TaskColumns+` FROM tasks WHERE id = $1 FOR UPDATE`, t.ID)
 		return err
 	})
 	if err != nil || is == nil || is.Epoch != t.Epoch || is.Owner != t.Owner {
@@ -171,7 +169,7 @@ func (s *Store) Heartbeat(ctx context.Context, id string, epoch int64, lease tim
 		err := c.Query(`WITH `+withClock+` UPDATE tasks SET due_at = `+atNow+` + $4, updated_at = `+atNow+`, done = $5, total = $6,
 				checkpoint = coalesce($7, checkpoint), detail = coalesce($8, detail)
 			WHERE id = $2 AND epoch = $3 AND status = 'running' RETURNING cancel`,
-			[]any{s.fixed(), id, epoch, micros(lease), p.Done, p.Total, p.Checkpoint, p.Detail}, func(r *thin.Row) error {
+			[]any{s.fixed(), id, epoch, sqlstore.Micros(lease), p.Done, p.Total, p.Checkpoint, p.Detail}, func(r *thin.Row) error {
 				current, cancel = true, r.Bool(0)
 				return nil
 			})
@@ -188,30 +186,17 @@ func (s *Store) Heartbeat(ctx context.Context, id string, epoch int64, lease tim
 
 // Finish ends an attempt.
 func (s *Store) Finish(ctx context.Context, id string, epoch int64, o store.Outcome) error {
-	refund := 0
-	if o.Refund {
-		refund = 1
+	e, err := sqlstore.EndingOf(&o)
+	if err != nil {
+		return fmt.Errorf("finish task %s: %w", id, err)
 	}
-	var result, failure []byte
-	var delay time.Duration
-	switch o.Status {
-	case store.Completed:
-		result = o.Result
-	case store.Failed:
-		failure = o.Error
-	case store.Pending:
-		delay = max(o.Delay, 0)
-	case store.Waiting:
-	default:
-		return fmt.Errorf("finish task %s: an attempt cannot end as %q", id, o.Status)
-	}
-	err := s.surely(ctx, func(c *thin.Conn) error {
+	err = s.surely(ctx, func(c *thin.Conn) error {
 		changed, err := c.Exec(`WITH `+withClock+` UPDATE tasks SET status = $4, owner = '', updated_at = `+atNow+`,
 				due_at = CASE WHEN NOT $5 THEN `+atNow+` + $6 END, run_at = CASE WHEN $5 THEN run_at ELSE `+atNow+` + $6 END,
 				checkpoint = CASE WHEN NOT $5 THEN checkpoint END,
 				attempt = greatest(attempt - $7, 0), done = $8, total = $9, detail = coalesce($10, detail), result = $11, error = $12
 			WHERE id = $2 AND epoch = $3 AND status = 'running'`,
-			s.fixed(), id, epoch, string(o.Status), o.Status.Final(), micros(delay), refund, o.Done, o.Total, o.Detail, result, failure)
+			s.fixed(), id, epoch, string(o.Status), o.Status.Final(), e.Delay, e.Refund, o.Done, o.Total, o.Detail, e.Result, e.Error)
 		if err == nil && changed == 0 {
 			err = store.ErrLeaseLost
 		}
@@ -247,15 +232,9 @@ const backlog = `WITH ` + withClock + `, counted AS (
 // Backlog counts the unfinished tasks.
 func (s *Store) Backlog(ctx context.Context) ([]store.Backlog, error) {
 	var list []store.Backlog
-	err := s.read(ctx, func(c *thin.Conn) error {
-		list = nil
-		return c.Query(backlog, []any{s.fixed(), store.MaxBacklog}, func(r *thin.Row) error {
-			list = append(list, store.Backlog{
-				App: r.Text(0), Kind: r.Text(1), Status: store.TaskStatus(r.Text(2)), Tasks: int(r.Int(3)),
-				Oldest: time.Duration(max(r.Int(4), 0)) * time.Microsecond,
-			})
-			return nil
-		})
+	err := s.read(ctx, func(c *thin.Conn) (err error) {
+		list, err = sqlstore.Backlog(conn{c}, backlog, s.fixed(), store.MaxBacklog)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("count the tasks: %w", err)
@@ -266,12 +245,10 @@ func (s *Store) Backlog(ctx context.Context) ([]store.Backlog, error) {
 // Owners lists the owners of running tasks, and of spans.
 func (s *Store) Owners(ctx context.Context) ([]string, error) {
 	var owners []string
-	err := s.read(ctx, func(c *thin.Conn) error {
-		return c.Query(`SELECT owner FROM tasks WHERE status = 'running'
-			UNION SELECT owner FROM spans WHERE NOT done AND owner != '' ORDER BY owner`, nil, func(r *thin.Row) error {
-			owners = append(owners, r.Text(0))
-			return nil
-		})
+	err := s.read(ctx, func(c *thin.Conn) (err error) {
+		owners, err = sqlstore.Texts(conn{c}, `SELECT owner FROM tasks WHERE status = 'running'
+			UNION SELECT owner FROM spans WHERE NOT done AND owner != '' ORDER BY owner`)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list owners: %w", err)

@@ -8,6 +8,7 @@ import (
 
 	"hansard/internal/store"
 	"hansard/internal/store/postgres/thin"
+	"hansard/internal/store/sqlstore"
 )
 
 var _ store.Sharer = (*Store)(nil)
@@ -76,7 +77,7 @@ func (s *Store) ClaimSpan(ctx context.Context, of store.SpansOf, owner string, l
 			UPDATE spans s SET claim = s.claim + 1, try = s.try + 1, owner = $7, due_at = `+atNow+` + $8
 			FROM next WHERE s.app = $2 AND s.task = $3 AND s.epoch = $4 AND s.number = next.number
 			RETURNING s.number, s.request, s.claim, s.try`,
-			[]any{s.fixed(), of.App, of.Task, of.Epoch, store.MaxSpanTries, below, owner, micros(lease)}, func(r *thin.Row) error {
+			[]any{s.fixed(), of.App, of.Task, of.Epoch, store.MaxSpanTries, below, owner, sqlstore.Micros(lease)}, func(r *thin.Row) error {
 				got = &store.Span{SpansOf: of, Number: int(r.Int(0)), Request: r.Copy(1), Claim: r.Int(2), Try: int(r.Int(3))}
 				return nil
 			})
@@ -107,7 +108,7 @@ func (s *Store) BeatSpans(ctx context.Context, spans []store.Span, lease time.Du
 			WHERE s.app = $2 AND s.task = $3 AND s.epoch = $4 AND s.number = a.number AND s.claim = $6 AND NOT s.done`,
 			len(spans), func(i int) []any {
 				p := &spans[i]
-				return []any{s.fixed(), p.App, p.Task, p.Epoch, p.Number, p.Claim, micros(lease)}
+				return []any{s.fixed(), p.App, p.Task, p.Epoch, p.Number, p.Claim, sqlstore.Micros(lease)}
 			}, nil, func(i int, changed int64) {
 				if changed == 0 {
 					lost = append(lost, i)

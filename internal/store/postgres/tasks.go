@@ -10,6 +10,7 @@ import (
 	"hansard/internal/chat"
 	"hansard/internal/store"
 	"hansard/internal/store/postgres/thin"
+	"hansard/internal/store/sqlstore"
 )
 
 // withClock is the part of a statement that says what time it is: the first
@@ -59,37 +60,6 @@ func (s *Store) surely(ctx context.Context, fn func(*thin.Conn) error, done func
 	}
 }
 
-const taskColumns = `id, app, kind, status, request, created_at, updated_at, run_at, attempt, epoch,
-	owner, cancel, done, total, checkpoint, detail, result, error`
-
-func scanTask(r *thin.Row) *store.Task {
-	return &store.Task{
-		ID: r.Text(0), App: r.Int(1), Kind: r.Text(2), Status: store.TaskStatus(r.Text(3)), Request: r.Copy(4),
-		CreatedAt: r.Time(5), UpdatedAt: r.Time(6), RunAt: r.Time(7),
-		Attempt: int(r.Int(8)), Epoch: r.Int(9), Owner: r.Text(10), Cancel: r.Bool(11),
-		Done: r.Int(12), Total: r.Int(13),
-		Checkpoint: r.Copy(14), Detail: r.Copy(15), Result: r.Copy(16), Error: r.Copy(17),
-	}
-}
-
-// oneTask runs a query that yields at most one task; nil if it yields none.
-func oneTask(c *thin.Conn, sql string, args ...any) (*store.Task, error) {
-	var t *store.Task
-	err := c.Query(sql, args, func(r *thin.Row) error {
-		t = scanTask(r)
-		return nil
-	})
-	return t, err
-}
-
-func taskOf(c *thin.Conn, app int64, id string) (*store.Task, error) {
-	t, err := oneTask(c, `SELECT `+taskColumns+` FROM tasks WHERE id = $1 AND app = $2`, id, app)
-	if err == nil && t == nil {
-		err = store.ErrNotFound
-	}
-	return t, err
-}
-
 // isText reports whether the database can hold s as a text, and so whether it
 // can be in there.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
@@ -125,12 +95,9 @@ func (s *Store) Enqueue(ctx context.Context, t *store.Task, idem *store.Idempote
 		if stored, err = s.insertTask(c, t); err != nil || idem == nil {
 			return err
 		}
-		_, err = c.Exec(`INSERT INTO idempotency (app, key, hash, task, expires_at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (app, key) DO UPDATE SET hash = excluded.hash, task = excluded.task, expires_at = excluded.expires_at`,
-			t.App, []byte(idem.Key), idem.Hash, t.ID, stored.CreatedAt+micros(idem.Life))
-		return err
+		return sqlstore.RememberKey(conn{c}, stored, []byte(idem.Key), idem)
 	}, func(c *thin.Conn) (bool, error) {
-		there, err := oneTask(c, `SELECT `+taskColumns+` FROM tasks WHERE id = $1 AND app = $2`, t.ID, t.App)
+		there, err := sqlstore.FindTask(conn{c}, t.App, t.ID)
 		if there != nil {
 			stored = there
 		}
@@ -142,42 +109,24 @@ func (s *Store) Enqueue(ctx context.Context, t *store.Task, idem *store.Idempote
 	return stored, nil
 }
 
-// earlier finds the task that was enqueued with the same idempotency key; nil
-// if there is none, or if it is gone by now.
+// earlier finds the task that was enqueued with the same idempotency key.
 func (s *Store) earlier(c *thin.Conn, app int64, idem *store.Idempotency) (*store.Task, error) {
-	var id, hash string
-	err := c.Query(`WITH `+withClock+` SELECT task, hash FROM idempotency WHERE app = $2 AND key = $3 AND expires_at > `+atNow,
-		[]any{s.fixed(), app, []byte(idem.Key)}, func(r *thin.Row) error {
-			id, hash = r.Text(0), string(r.Bytes(1))
-			return nil
-		})
-	if err != nil || id == "" {
-		return nil, err
-	}
-	if hash != string(idem.Hash) {
-		return nil, store.ErrKeyReused
-	}
-	return oneTask(c, `SELECT `+taskColumns+` FROM tasks WHERE id = $1 AND app = $2`, id, app)
+	return sqlstore.EarlierTask(conn{c}, app, idem,
+		`WITH `+withClock+` SELECT task, hash FROM idempotency WHERE app = $2 AND key = $3 AND expires_at > `+atNow,
+		s.fixed(), app, []byte(idem.Key))
 }
 
 // insertTask stores a task. Its app cannot be deleted meanwhile.
 func (s *Store) insertTask(c *thin.Conn, t *store.Task) (*store.Task, error) {
-	stored, err := oneTask(c, `WITH `+withClock+`, there AS (SELECT id FROM apps WHERE id = $3 AND key IS NOT NULL FOR KEY SHARE)
+	stored, err := sqlstore.OneTask(conn{c}, `WITH `+withClock+`, there AS (SELECT id FROM apps WHERE id = $3 AND key IS NOT NULL FOR KEY SHARE)
 		INSERT INTO tasks (id, app, kind, status, request, created_at, updated_at, run_at, due_at, done, total, checkpoint, detail)
 		SELECT $2, there.id, $4, 'waiting', $5, now, now, now, now, $6, $7, $8, $9 FROM there, clock
-		ON CONFLICT (id) DO NOTHING RETURNING `+taskColumns,
+		ON CONFLICT (id) DO NOTHING RETURNING `+sqlstore.TaskColumns,
 		s.fixed(), t.ID, t.App, t.Kind, t.Request, t.Done, t.Total, t.Checkpoint, t.Detail)
 	if err != nil || stored != nil {
 		return stored, err
 	}
-	err = store.ErrNotFound // the app, unless the id is what is wrong
-	if qerr := c.Query(`SELECT 1 FROM tasks WHERE id = $1`, []any{t.ID}, func(*thin.Row) error {
-		err = store.ErrExists
-		return nil
-	}); qerr != nil {
-		return nil, qerr
-	}
-	return nil, err
+	return nil, sqlstore.NotEnqueued(conn{c}, t.ID)
 }
 
 // Task returns a task of that app.
@@ -186,7 +135,7 @@ func (s *Store) Task(ctx context.Context, app int64, id string) (*store.Task, er
 	err := store.ErrNotFound
 	if isText(id) {
 		err = s.read(ctx, func(c *thin.Conn) (err error) {
-			t, err = taskOf(c, app, id)
+			t, err = sqlstore.TaskOf(conn{c}, app, id)
 			return err
 		})
 	}
@@ -196,49 +145,15 @@ func (s *Store) Task(ctx context.Context, app int64, id string) (*store.Task, er
 	return t, nil
 }
 
-// defaultTaskLimit bounds a list that was asked for without a limit.
-const defaultTaskLimit = 100
-
 // ListTasks lists tasks, newest first; 100 at most if q has no limit.
 func (s *Store) ListTasks(ctx context.Context, q store.TaskQuery) ([]store.Task, error) {
 	if !isText(q.Kind) || !isText(string(q.Status)) {
 		return nil, nil
 	}
-	var where []string
-	var args []any
-	cond := func(column, op string, v any) {
-		args = append(args, v)
-		where = append(where, fmt.Sprintf("%s %s $%d", column, op, len(args)))
-	}
-	if q.App != 0 {
-		cond("app", "=", q.App)
-	}
-	if q.Kind != "" {
-		cond("kind", "=", q.Kind)
-	}
-	if q.Status != "" {
-		cond("status", "=", string(q.Status))
-	}
-	if q.Before != 0 {
-		cond("created_at", "<", q.Before)
-	}
-	sql := `SELECT ` + taskColumns + ` FROM tasks`
-	if len(where) > 0 {
-		sql += ` WHERE ` + strings.Join(where, ` AND `)
-	}
-	limit := q.Limit
-	if limit <= 0 {
-		limit = defaultTaskLimit
-	}
-	args = append(args, limit, max(q.Offset, 0))
-	sql += fmt.Sprintf(` ORDER BY created_at DESC, seq DESC LIMIT $%d OFFSET $%d`, len(args)-1, len(args))
-
 	var tasks []store.Task
-	err := s.read(ctx, func(c *thin.Conn) error {
-		return c.Query(sql, args, func(r *thin.Row) error {
-			tasks = append(tasks, *scanTask(r))
-			return nil
-		})
+	err := s.read(ctx, func(c *thin.Conn) (err error) {
+		tasks, err = sqlstore.ListTasks(conn{c}, q)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list tasks: %w", err)
@@ -267,7 +182,7 @@ func (s *Store) CancelTask(ctx context.Context, app int64, id string, errJSON []
 				WHERE id = $2 AND app = $3 AND status NOT IN ('completed', 'failed')
 				AND NOT (kind = 'import' AND checkpoint IS NOT NULL)`, s.fixed(), id, app, errJSON)
 			if err == nil {
-				t, err = taskOf(c, app, id)
+				t, err = sqlstore.TaskOf(conn{c}, app, id)
 			}
 			return err
 		}, nil)

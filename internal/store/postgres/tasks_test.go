@@ -17,7 +17,7 @@ var databases = pgtest.Template{Fill: func(ctx context.Context, dsn string) erro
 
 // openStore opens the store in a database. Several on one are what several
 // processes are.
-func openStore(t *testing.T, dsn string, opts postgres.Options) *postgres.Store {
+func openStore(t testing.TB, dsn string, opts postgres.Options) *postgres.Store {
 	t.Helper()
 	s, err := postgres.Open(t.Context(), dsn, opts)
 	if err != nil {

@@ -5,14 +5,14 @@ import (
 	"errors"
 	"fmt"
 
-	"hansard/internal/chat"
 	"hansard/internal/store"
 	"hansard/internal/store/sqlite/lite"
+	"hansard/internal/store/sqlstore"
 )
 
 // CreateApp stores a and sets its ID and, unless given, its CreatedAt.
 func (s *Store) CreateApp(ctx context.Context, a *store.App) error {
-	if !validAppKey(a.Key) {
+	if !sqlstore.ValidAppKey(a.Key) {
 		return errors.New("create app: the API key must be 1 to 64 letters, digits, - or _")
 	}
 	created := a.CreatedAt
@@ -38,37 +38,13 @@ func (s *Store) CreateApp(ctx context.Context, a *store.App) error {
 	return nil
 }
 
-func validAppKey(key string) bool {
-	for _, c := range []byte(key) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
-		default:
-			return false
-		}
-	}
-	return len(key) >= 1 && len(key) <= 64
-}
-
-const appColumns = `id, key, secret, name, created_at`
-
-func scanApp(st *lite.Stmt) store.App {
-	return store.App{
-		ID: st.Int(0), Key: st.Text(1), Secret: st.Text(2), Name: st.Text(3), CreatedAt: chat.Time(st.Int(4)),
-	}
-}
-
 // AppByKey returns the app with that API key.
 func (s *Store) AppByKey(ctx context.Context, key string) (store.App, error) {
 	var a store.App
-	err := s.read(ctx, func(c *lite.Conn) error {
-		return c.Query(`SELECT `+appColumns+` FROM apps WHERE key = $1`, []any{key}, func(st *lite.Stmt) error {
-			a = scanApp(st)
-			return nil
-		})
+	err := s.read(ctx, func(c *lite.Conn) (err error) {
+		a, err = sqlstore.AppByKey(conn{c}, key)
+		return err
 	})
-	if err == nil && a.ID == 0 {
-		err = store.ErrNotFound
-	}
 	if err != nil {
 		return store.App{}, fmt.Errorf("app by key: %w", err)
 	}
@@ -78,11 +54,9 @@ func (s *Store) AppByKey(ctx context.Context, key string) (store.App, error) {
 // Apps lists all apps by ID.
 func (s *Store) Apps(ctx context.Context) ([]store.App, error) {
 	var apps []store.App
-	err := s.read(ctx, func(c *lite.Conn) error {
-		return c.Query(`SELECT `+appColumns+` FROM apps WHERE key IS NOT NULL ORDER BY id`, nil, func(st *lite.Stmt) error {
-			apps = append(apps, scanApp(st))
-			return nil
-		})
+	err := s.read(ctx, func(c *lite.Conn) (err error) {
+		apps, err = sqlstore.Apps(conn{c})
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list apps: %w", err)
@@ -93,22 +67,10 @@ func (s *Store) Apps(ctx context.Context) ([]store.App, error) {
 // SetAppSecret replaces the secret of the app with that key.
 func (s *Store) SetAppSecret(ctx context.Context, key, secret string) error {
 	err := s.write(ctx, func(c *lite.Conn) error {
-		return changeOne(c, `UPDATE apps SET secret = $2 WHERE key = $1`, key, secret)
+		return sqlstore.ChangeOne(conn{c}, `UPDATE apps SET secret = $2 WHERE key = $1`, key, secret)
 	})
 	if err != nil {
 		return fmt.Errorf("set the secret of app %s: %w", key, err)
-	}
-	return nil
-}
-
-// changeOne runs a statement that must change a row; ErrNotFound if it changes
-// none.
-func changeOne(c *lite.Conn, sql string, args ...any) error {
-	if err := c.Exec(sql, args...); err != nil {
-		return err
-	}
-	if c.Changes() == 0 {
-		return store.ErrNotFound
 	}
 	return nil
 }
@@ -118,7 +80,7 @@ func changeOne(c *lite.Conn, sql string, args ...any) error {
 // process dies meanwhile, the next DeleteApp or DeleteTasks removes the rest.
 func (s *Store) DeleteApp(ctx context.Context, key string) error {
 	err := s.write(ctx, func(c *lite.Conn) error {
-		return changeOne(c, `UPDATE apps SET key = NULL, secret = '' WHERE key = $1`, key)
+		return sqlstore.ChangeOne(conn{c}, `UPDATE apps SET key = NULL, secret = '' WHERE key = $1`, key)
 	})
 	if err == nil {
 		err = s.purgeApps(ctx)

@@ -18,6 +18,7 @@ var (
 	_ sqlstore.MessageReader   = conn{}
 	_ sqlstore.MessageGetter   = conn{}
 	_ sqlstore.MessageInserter = conn{}
+	_ sqlstore.MessageCursors  = conn{}
 )
 
 func (c conn) Exec(sql string, args ...any) (int64, error) {
@@ -53,6 +54,28 @@ func (c conn) QueryMessages(sql string, args []any, fn func(*store.MessageRow) e
 		return fn(&row)
 	})
 }
+
+// OpenMessages begins to read messages where SQLite keeps them.
+func (c conn) OpenMessages(sql string, args []any) (sqlstore.MessageCursor, error) {
+	s, err := c.Stmt(sql)
+	if err != nil {
+		return nil, err
+	}
+	s.Bind(args)
+	return messageCursor{s}, nil
+}
+
+type messageCursor struct{ *lite.Stmt }
+
+func (m messageCursor) Next(row *store.MessageRow) (bool, error) {
+	more, err := m.Step()
+	if more {
+		sqlstore.ScanMessage(m.Stmt, row)
+	}
+	return more, err
+}
+
+func (m messageCursor) Close() { m.Release() }
 
 // GetMessage reads one message.
 func (c conn) GetMessage(sql string, app int64, row *store.MessageRow, buf, id []byte) ([]byte, bool, error) {

@@ -22,7 +22,9 @@ import (
 // the log grows. To copy a long log takes seconds, and no commit may wait for
 // that: it is done on a connection of its own, beside the writer. The log
 // starts over when all of it has been copied and nobody reads from it; that
-// moment is made by letting the next snapshot wait for it.
+// moment is made by letting the next snapshot wait for it. Where there is always
+// another export before one has ended, it does not come by itself: once the log
+// is full, snapshots wait until those that are open are closed.
 //
 // A bulk load writes the same pages again and again, and the more rarely they
 // are copied the better. While there is one the writer never copies the log; it
@@ -40,11 +42,12 @@ type writeAhead struct {
 	quit   chan struct{}
 	done   chan struct{}
 
-	mu     sync.Mutex
-	pins   int           // open snapshots
-	ready  chan struct{} // nil, or closed once a long log has started over
-	load   time.Time     // of the last batch of a bulk load; zero once all of it is copied
-	copied bool          // what a bulk load had written when it was looked at last
+	mu                sync.Mutex
+	maxSize, fullSize int64         // maxLog and fullLog; tests have shorter ones
+	pins              int           // open snapshots
+	ready             chan struct{} // nil, or closed once a long log has started over
+	load              time.Time     // of the last batch of a bulk load; zero once all of it is copied
+	copied            bool          // what a bulk load had written when it was looked at last
 }
 
 // checkpointMode is after how many pages in the log the writer copies it into
@@ -60,12 +63,14 @@ func (m checkpointMode) pragma() string { return fmt.Sprintf(`PRAGMA wal_autoche
 
 const (
 	maxLog      = 160 << 20   // bytes from which on a log is long; more than a bulk load lets it become
+	fullLog     = 1 << 30     // bytes from which on snapshots wait for it to start over, even while others are open
 	loadLog     = 40 << 20    // bytes from which on what a bulk load has written is copied; more than journal_size_limit
 	almost      = 500         // pages that may be left to copy when the log is made to start over
 	loadOver    = time.Second // after the last batch, a bulk load is taken to be over
 	copyEvery   = 50 * time.Millisecond
 	maxLoadWait = 200 * time.Millisecond // for a long log, after each batch of a bulk load
 	maxLogWait  = 5 * time.Second        // for a log to start over, before a snapshot is opened all the same
+	maxFullWait = 10 * time.Minute       // the same for a full log
 )
 
 func (s *Store) startLog() (*writeAhead, error) {
@@ -78,7 +83,7 @@ func (s *Store) startLog() (*writeAhead, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	l := &writeAhead{
-		store: s, conn: conn, path: s.path + "-wal", mode: checkpointLive,
+		store: s, conn: conn, path: s.path + "-wal", mode: checkpointLive, maxSize: maxLog, fullSize: fullLog,
 		long: make(chan struct{}, 1), loaded: make(chan struct{}, 1), erased: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	go l.run()
@@ -132,7 +137,7 @@ func (l *writeAhead) look(bulk bool) {
 	if !l.load.IsZero() && (size > loadLog || time.Since(l.load) > loadOver) {
 		signal(l.loaded)
 	}
-	if size > maxLog && l.ready == nil {
+	if size > l.maxSize && l.ready == nil {
 		l.ready = make(chan struct{})
 		signal(l.long)
 	}
@@ -175,18 +180,24 @@ func (l *writeAhead) pinned() bool {
 }
 
 // wait holds a new snapshot back while a long log is about to start over. While
-// others are open it cannot, and there is nothing to wait for.
+// others are open it cannot, and there is nothing to wait for, unless the log is
+// full: then they have to end first.
 func (l *writeAhead) wait(ctx context.Context) error {
+	size := l.size()
 	l.mu.Lock()
-	ready := l.ready
-	if l.pins > 0 {
+	ready, full := l.ready, size > l.fullSize
+	if l.pins > 0 && !full {
 		ready = nil
 	}
 	l.mu.Unlock()
 	if ready == nil {
 		return nil
 	}
-	timer := time.NewTimer(maxLogWait)
+	patience := maxLogWait
+	if full {
+		patience = maxFullWait
+	}
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-ready:

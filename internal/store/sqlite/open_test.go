@@ -1,7 +1,9 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -78,5 +80,57 @@ func TestNewerSchema(t *testing.T) {
 	change(`UPDATE oldest SET schema = ?`, version+1)
 	if _, err := sqlite.Open(t.Context(), dir, sqlite.Options{}); err == nil || !strings.Contains(err.Error(), "run the newer hansard") {
 		t.Errorf("a schema for newer programs alone: %v", err)
+	}
+}
+
+// A folder that cannot be used stops the start with a line that says what to do,
+// and no answer of SQLite in it.
+func TestUnusableFolder(t *testing.T) {
+	t.Parallel()
+	made := func(t *testing.T) string {
+		t.Helper()
+		dir := filepath.Join(t.TempDir(), "data")
+		if _, err := sqlite.Migrate(t.Context(), dir); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	chmod := func(path string, mode os.FileMode) error {
+		t.Cleanup(func() { _ = os.Chmod(path, 0o700) })
+		return os.Chmod(path, mode)
+	}
+	for name, c := range map[string]struct {
+		spoil func(dir string) error
+		want  string
+		modes bool // only where modes bind us: not those who may write anywhere
+	}{
+		"damaged": {func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, sqlite.FileName), bytes.Repeat([]byte("chat"), 5000), 0o600)
+		}, "is damaged, or no database of Hansard", false},
+		"folder": {func(dir string) error {
+			path := filepath.Join(dir, sqlite.FileName)
+			return errors.Join(os.Remove(path), os.Mkdir(path, 0o700))
+		}, "is a folder, where the database should be", false},
+		"folder of others":   {func(dir string) error { return chmod(dir, 0o500) }, "run it as that user", true},
+		"database of others": {func(dir string) error { return chmod(filepath.Join(dir, sqlite.FileName), 0) }, "run it as that user", true},
+	} {
+		if c.modes && (runtime.GOOS == "windows" || os.Geteuid() == 0) {
+			continue
+		}
+		dir := made(t)
+		if err := c.spoil(dir); err != nil {
+			t.Fatal(err)
+		}
+		s, err := sqlite.Open(t.Context(), dir, sqlite.Options{})
+		if err == nil {
+			// With nothing to make anew it can be read, and not be written to.
+			err = s.CreateApp(t.Context(), &store.App{Name: "a", Key: "a", Secret: "s"})
+			if cerr := s.Close(); cerr != nil {
+				t.Error(cerr)
+			}
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), dir) || strings.Contains(err.Error(), "sqlite:") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

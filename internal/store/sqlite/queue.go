@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"hansard/internal/chat"
 	"hansard/internal/store"
 	"hansard/internal/store/sqlite/lite"
+	"hansard/internal/store/sqlstore"
 )
-
-func micros(d time.Duration) chat.Time { return chat.Time(d.Microseconds()) }
 
 // Among the tasks that are due, the apps with the fewest running tasks come
 // first; then those that have waited longest since one of theirs was claimed,
@@ -71,8 +69,8 @@ func (s *Store) claim(ctx context.Context, owner string, lease time.Duration, on
 		if err != nil || seq == 0 {
 			return err
 		}
-		t, err = oneTask(c, `UPDATE tasks SET status = 'running', owner = $2, attempt = attempt + 1, epoch = epoch + 1,
-			due_at = $3, updated_at = $4 WHERE seq = $1 RETURNING `+taskColumns, seq, owner, now+micros(lease), now)
+		t, err = sqlstore.OneTask(conn{c}, `UPDATE tasks SET status = 'running', owner = $2, attempt = attempt + 1, epoch = epoch + 1,
+			due_at = $3, updated_at = $4 WHERE seq = $1 RETURNING `+sqlstore.TaskColumns, seq, owner, now+sqlstore.Micros(lease), now)
 		if err != nil {
 			return err
 		}
@@ -92,7 +90,7 @@ func (s *Store) Heartbeat(ctx context.Context, id string, epoch int64, lease tim
 		err := c.Query(`UPDATE tasks SET due_at = $3, updated_at = $4, done = $5, total = $6,
 				checkpoint = coalesce($7, checkpoint), detail = coalesce($8, detail)
 			WHERE id = $1 AND epoch = $2 AND status = 'running' RETURNING cancel`,
-			[]any{id, epoch, now + micros(lease), now, p.Done, p.Total, p.Checkpoint, p.Detail},
+			[]any{id, epoch, now + sqlstore.Micros(lease), now, p.Done, p.Total, p.Checkpoint, p.Detail},
 			func(st *lite.Stmt) error {
 				current, cancel = true, st.Bool(0)
 				return nil
@@ -110,26 +108,13 @@ func (s *Store) Heartbeat(ctx context.Context, id string, epoch int64, lease tim
 
 // Finish ends an attempt.
 func (s *Store) Finish(ctx context.Context, id string, epoch int64, o store.Outcome) error {
-	refund := 0
-	if o.Refund {
-		refund = 1
+	e, err := sqlstore.EndingOf(&o)
+	if err != nil {
+		return fmt.Errorf("finish task %s: %w", id, err)
 	}
-	var result, failure []byte
-	var delay time.Duration
-	switch o.Status {
-	case store.Completed:
-		result = o.Result
-	case store.Failed:
-		failure = o.Error
-	case store.Pending:
-		delay = max(o.Delay, 0)
-	case store.Waiting:
-	default:
-		return fmt.Errorf("finish task %s: an attempt cannot end as %q", id, o.Status)
-	}
-	err := s.write(ctx, func(c *lite.Conn) error {
+	err = s.write(ctx, func(c *lite.Conn) error {
 		now := s.now()
-		runAt := now + micros(delay)
+		runAt := now + e.Delay
 		var due any = runAt
 		if o.Status.Final() {
 			due = nil
@@ -138,7 +123,7 @@ func (s *Store) Finish(ctx context.Context, id string, epoch int64, o store.Outc
 				run_at = iif($4 IS NULL, run_at, $4), checkpoint = iif($4 IS NULL, NULL, checkpoint),
 				attempt = max(attempt - $6, 0), done = $7, total = $8, detail = coalesce($9, detail), result = $10, error = $11
 			WHERE id = $1 AND epoch = $2 AND status = 'running'`,
-			id, epoch, string(o.Status), due, now, refund, o.Done, o.Total, o.Detail, result, failure)
+			id, epoch, string(o.Status), due, now, e.Refund, o.Done, o.Total, o.Detail, e.Result, e.Error)
 		if err == nil && c.Changes() == 0 {
 			err = store.ErrLeaseLost
 		}
@@ -160,14 +145,9 @@ const backlog = `SELECT a.key, t.kind, t.status, count(*), $1 - min(t.created_at
 // Backlog counts the unfinished tasks.
 func (s *Store) Backlog(ctx context.Context) ([]store.Backlog, error) {
 	var list []store.Backlog
-	err := s.read(ctx, func(c *lite.Conn) error {
-		return c.Query(backlog, []any{s.now(), store.MaxBacklog}, func(st *lite.Stmt) error {
-			list = append(list, store.Backlog{
-				App: st.Text(0), Kind: st.Text(1), Status: store.TaskStatus(st.Text(2)), Tasks: int(st.Int(3)),
-				Oldest: time.Duration(max(st.Int(4), 0)) * time.Microsecond,
-			})
-			return nil
-		})
+	err := s.read(ctx, func(c *lite.Conn) (err error) {
+		list, err = sqlstore.Backlog(conn{c}, backlog, s.now(), store.MaxBacklog)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("count the tasks: %w", err)
@@ -178,12 +158,9 @@ func (s *Store) Backlog(ctx context.Context) ([]store.Backlog, error) {
 // Owners lists the owners of running tasks.
 func (s *Store) Owners(ctx context.Context) ([]string, error) {
 	var owners []string
-	err := s.read(ctx, func(c *lite.Conn) error {
-		return c.Query(`SELECT DISTINCT owner FROM tasks WHERE due_at IS NOT NULL AND status = 'running' ORDER BY owner`, nil,
-			func(st *lite.Stmt) error {
-				owners = append(owners, st.Text(0))
-				return nil
-			})
+	err := s.read(ctx, func(c *lite.Conn) (err error) {
+		owners, err = sqlstore.Texts(conn{c}, `SELECT DISTINCT owner FROM tasks WHERE due_at IS NOT NULL AND status = 'running' ORDER BY owner`)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list owners: %w", err)

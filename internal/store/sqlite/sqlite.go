@@ -2,14 +2,10 @@ package sqlite
 
 import (
 	"context"
-	"crypto/rand"
-	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -21,12 +17,8 @@ import (
 	"hansard/internal/store/sqlite/lite"
 	"hansard/internal/store/sqlstore"
 
-	"github.com/pressly/goose/v3"
-	driver "modernc.org/sqlite" // also what goose migrates with
+	driver "modernc.org/sqlite" // also what migrates
 )
-
-//go:embed schema/*.sql
-var schema embed.FS
 
 // FileName is the database's name in the data folder.
 const FileName = "hansard.db"
@@ -73,6 +65,23 @@ var _ store.Store = (*Store)(nil)
 // a clear error if the schema is newer than this program, or older and
 // NoMigrate is set.
 func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
+	s, _, err := open(ctx, dir, opts)
+	return s, err
+}
+
+// Migrate brings the schema of the store in dir up to date and returns its
+// version.
+func Migrate(ctx context.Context, dir string) (int64, error) {
+	s, version, err := open(ctx, dir, Options{})
+	if err != nil {
+		return 0, err
+	}
+	return version, s.Close()
+}
+
+// open is Open, and says which version the schema has.
+func open(ctx context.Context, dir string, opts Options) (_ *Store, version int64, err error) {
+	defer func() { err = explain(dir, err) }()
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -85,10 +94,10 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	// A commit must not wait for the journal of the file system to note the
 	// time of a file's last change. Where there is no fdatasync, fsync it is.
 	if _, err := driver.Fdatasync(true); err != nil && !errors.Is(err, driver.ErrFdatasyncUnavailable) {
-		return nil, fmt.Errorf("choose how to sync: %w", err)
+		return nil, 0, fmt.Errorf("choose how to sync: %w", err)
 	}
 	if err := private(dir); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	s := &Store{
 		path:   filepath.Join(dir, FileName),
@@ -98,15 +107,20 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	}
 	conn, err := s.connect()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, conn.Close())
+		}
+	}()
 	// The page size must be set before the first table, and WAL is a property
 	// of the file. 16 KiB pages hold the bodies of nearly all messages.
 	if err := conn.Script(`PRAGMA page_size = 16384; PRAGMA journal_mode = WAL`); err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, 0, err
 	}
-	if err := s.migrate(ctx); err != nil {
-		return nil, errors.Join(err, conn.Close())
+	if version, err = s.migrate(ctx); err != nil {
+		return nil, 0, err
 	}
 	// FULL makes each commit durable, also when the power fails. The cache is
 	// what random inserts into the indexes live from. What is deleted is written
@@ -115,17 +129,17 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	err = conn.Script(`PRAGMA synchronous = FULL; PRAGMA cache_size = -24576;
 		PRAGMA journal_size_limit = 33554432; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;` + checkpointLive.pragma())
 	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, 0, err
 	}
 	if s.log, err = s.startLog(); err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, 0, err
 	}
 	if s.watch.conn, err = s.connect(); err != nil {
-		return nil, errors.Join(err, s.log.stop(), conn.Close())
+		return nil, 0, errors.Join(err, s.log.stop())
 	}
 	go s.writer(conn)
 	s.startScrubber(ctx)
-	return s, nil
+	return s, version, nil
 }
 
 // private makes the folder and the database file if they are missing, both for
@@ -149,85 +163,6 @@ func private(dir string) error {
 
 func (s *Store) connect() (*lite.Conn, error) { return lite.Open(s.path, s.opts.Busy) }
 
-// Migrate brings the schema of the store in dir up to date and returns its
-// version.
-func Migrate(ctx context.Context, dir string) (int64, error) {
-	s, err := Open(ctx, dir, Options{})
-	if err != nil {
-		return 0, err
-	}
-	version, err := s.schemaVersion(ctx)
-	return version, errors.Join(err, s.Close())
-}
-
-func (s *Store) provider() (*goose.Provider, *sql.DB, error) {
-	dir, err := fs.Sub(schema, "schema")
-	if err != nil {
-		return nil, nil, err
-	}
-	dsn := (&url.URL{
-		Scheme: "file", Opaque: (&url.URL{Path: s.path}).EscapedPath(),
-		RawQuery: fmt.Sprintf("_pragma=busy_timeout(%d)&_txlock=immediate", s.opts.Busy.Milliseconds()),
-	}).String()
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithLogger(goose.NopLogger()))
-	if err != nil {
-		return nil, nil, errors.Join(err, db.Close())
-	}
-	return p, db, nil
-}
-
-func (s *Store) migrate(ctx context.Context) (err error) {
-	p, db, err := s.provider()
-	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	have, want, err := p.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	switch {
-	case have == want:
-		return nil
-	case have > want && worksWith(ctx, db, want):
-		s.opts.Logger.Info("the database has a newer schema that this program still works with", "schema", have, "own", want)
-		return nil
-	case have > want:
-		return fmt.Errorf("the database %s has schema %d, newer than this program's %d: run the newer hansard", s.path, have, want)
-	case s.opts.NoMigrate:
-		return fmt.Errorf("the database %s has schema %d, this program needs %d: run hansard migrate", s.path, have, want)
-	}
-	if _, err := p.Up(ctx); err != nil {
-		// Another process may have migrated at the same moment.
-		if now, _, verr := p.GetVersions(ctx); verr == nil && now == want {
-			return nil
-		}
-		return fmt.Errorf("migrate: %w", err)
-	}
-	return nil
-}
-
-// worksWith reports whether a program made for the schema own still works with
-// the newer one of the database, which says so.
-func worksWith(ctx context.Context, db *sql.DB, own int64) bool {
-	var oldest int64
-	err := db.QueryRowContext(ctx, `SELECT max(schema) FROM oldest`).Scan(&oldest)
-	return err == nil && oldest <= own
-}
-
-func (s *Store) schemaVersion(ctx context.Context) (int64, error) {
-	p, db, err := s.provider()
-	if err != nil {
-		return 0, err
-	}
-	version, err := p.GetDBVersion(ctx)
-	return version, errors.Join(err, db.Close())
-}
-
 func (s *Store) now() chat.Time { return chat.TimeOf(s.opts.Now()) }
 
 // Now is the store's clock.
@@ -242,27 +177,12 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Secret returns the random bytes kept under that name.
 func (s *Store) Secret(ctx context.Context, name string) ([]byte, error) {
-	var value []byte
-	get := func(c *lite.Conn) error {
-		return c.Query(`SELECT value FROM secrets WHERE name = $1`, []any{name}, func(st *lite.Stmt) error {
-			value = st.Copy(0)
-			return nil
-		})
-	}
-	if err := s.read(ctx, get); err != nil || value != nil {
-		return value, err
-	}
-	fresh := make([]byte, 32)
-	if _, err := rand.Read(fresh); err != nil {
-		return nil, err
-	}
-	err := s.write(ctx, func(c *lite.Conn) error {
-		if err := c.Exec(`INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`, name, fresh); err != nil {
-			return err
+	in := func(transact func(context.Context, func(*lite.Conn) error) error) sqlstore.Transact {
+		return func(fn func(sqlstore.Conn) error) error {
+			return transact(ctx, func(c *lite.Conn) error { return fn(conn{c}) })
 		}
-		return get(c)
-	})
-	return value, err
+	}
+	return sqlstore.Secret(in(s.read), in(s.write), name)
 }
 
 // errClosed is returned by calls on a store that was closed.
@@ -289,6 +209,7 @@ func (s *Store) acquire() (*lite.Conn, error) {
 	if c == nil {
 		if c, err = s.connect(); err == nil {
 			err = c.Script(`PRAGMA query_only = 1; PRAGMA cache_size = -2048`)
+			c.Bound(9 << 18)
 		}
 	}
 	if err == nil {

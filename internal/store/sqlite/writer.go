@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -174,6 +175,8 @@ func (s *Store) commit(c *lite.Conn, group []*write) {
 		err = fmt.Errorf("another process holds the database for too long: %w", err)
 	case lite.IsFull(err):
 		err = fmt.Errorf("%w: %w", store.ErrFull, err)
+	case lite.IsDenied(err):
+		err = explain(filepath.Dir(s.path), err)
 	}
 	for _, w := range group {
 		if w.err == nil {

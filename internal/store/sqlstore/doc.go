@@ -11,4 +11,8 @@
 // happens one after the other; what belongs to no channel is compared with what
 // was read when it is written, and the transaction must be run again
 // ([ErrAgain]) when that has changed.
+//
+// Apps, tasks and the queue are the engines' own, since there they differ in
+// what they lock and whose clock it is. What is the same about their rows is
+// here, and so is the way in which a schema is brought up to date ([Schema]).
 package sqlstore

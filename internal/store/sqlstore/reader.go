@@ -17,6 +17,8 @@ type Reader interface {
 	MessagesByID(ids []string, fn func(store.MessageRow)) error
 	// UsersByKey reads users by their keys, in one go.
 	UsersByKey(keys []int64, fn func(key int64, id string, object []byte)) error
+	// MessagesOf reads the messages of several users, see store.Snapshot.
+	MessagesOf(users []int64, fn func(i int, row *store.MessageRow) error) error
 	// Stride walks n messages along a range, see store.SharedSnapshot.
 	Stride(q store.MessageRange, n int) (walked int, last, next store.MessageKey, err error)
 }

@@ -26,6 +26,7 @@ func RunChat(t *testing.T, open Open) {
 		"RenameUser":         testRenameUser,
 		"DeleteNotes":        testDeleteNotes,
 		"Loads":              testLoads,
+		"MessagesOf":         testMessagesOf,
 		"Ranges":             testRanges,
 		"Flags":              testFlags,
 		"Pinned":             testPinned,

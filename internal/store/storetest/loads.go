@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -111,4 +112,91 @@ func testLoads(t *testing.T, f *fixture) {
 		}
 		return err
 	})
+}
+
+// testMessagesOf reads the messages of more users than are read side by side,
+// from several loads that overlap.
+func testMessagesOf(t *testing.T, f *fixture) {
+	const users, each = 45, 30
+	var ids []string
+	want := make([][]place, users)
+	for i := range users {
+		ids = append(ids, fmt.Sprint("writer-", i))
+	}
+	f.update(func(tx store.Tx) error {
+		for _, id := range ids {
+			if _, err := tx.PutUser(&chat.User{ID: id, Role: "user", CreatedAt: 1e15, UpdatedAt: 1e15}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	var ms []chat.Message
+	for i := range users * each {
+		user := i * 31 % users
+		m := newMessage(fmt.Sprintf("of-%d", i), ids[user], chat.Time(1e15+i*7919%1000))
+		want[user] = append(want[user], place{m.CreatedAt, m.ID})
+		ms = append(ms, m)
+	}
+	// One half is loaded, the other one sent.
+	err := f.store.Update(store.Load(f.Context()), f.app, func(tx store.Tx) error {
+		_, err := tx.InsertMessages(ms[:len(ms)/2], false)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.update(func(tx store.Tx) error {
+		for i := range ms[len(ms)/2:] {
+			if err := tx.PutMessage(&ms[len(ms)/2+i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	snap, err := f.store.Snapshot(t.Context(), f.app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := snap.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	var keys []int64
+	for _, id := range append(ids, "alice") { // who has none
+		key, err := snap.UserKey(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	got := make([][]place, len(keys))
+	err = snap.MessagesOf(keys, func(i int, row *store.MessageRow) error {
+		if row.User != keys[i] || len(row.Body) == 0 {
+			t.Errorf("message %s is given as one of user %d", row.ID, i)
+		}
+		got[i] = append(got[i], place{row.CreatedAt, string(row.ID)})
+		_, err := snap.Message(string(row.ID)) // a callback may ask for more
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		slices.SortFunc(want[i], comparePlaces)
+		if !slices.Equal(got[i], want[i]) {
+			t.Errorf("user %d: %d messages in another order than the %d there are", i, len(got[i]), len(want[i]))
+		}
+	}
+	if len(got[users]) > 0 {
+		t.Errorf("%d messages of one who has none", len(got[users]))
+	}
+	over := errors.New("enough")
+	if err := snap.MessagesOf(keys, func(int, *store.MessageRow) error { return over }); !errors.Is(err, over) {
+		t.Errorf("a callback's error comes back as %v", err)
+	}
+	if err := snap.MessagesOf(nil, func(int, *store.MessageRow) error { return over }); err != nil {
+		t.Errorf("nobody's messages: %v", err)
+	}
 }

@@ -44,11 +44,24 @@ func IsInterrupted(err error) bool { return is(err, sqlite3.SQLITE_INTERRUPT) }
 // IsFull reports whether err says that the disk is full.
 func IsFull(err error) bool { return is(err, sqlite3.SQLITE_FULL) }
 
+// IsDenied reports whether err says that a file may not be opened or written to.
+func IsDenied(err error) bool {
+	return is(err, sqlite3.SQLITE_READONLY) || is(err, sqlite3.SQLITE_CANTOPEN) || is(err, sqlite3.SQLITE_PERM)
+}
+
+// IsDamaged reports whether err says that the file is no database, or broken.
+func IsDamaged(err error) bool {
+	return is(err, sqlite3.SQLITE_NOTADB) || is(err, sqlite3.SQLITE_CORRUPT)
+}
+
 // Conn is one connection to a database file.
 type Conn struct {
 	tls   *libc.TLS
 	db    uintptr
 	stmts map[string]*Stmt
+
+	bound int // see Bound
+	steps int
 }
 
 // maxStmts bounds the statements kept per connection. The texts are constants
@@ -118,6 +131,24 @@ func (c *Conn) Interrupt() {
 	tls := libc.NewTLS()
 	defer tls.Close()
 	sqlite3.Xsqlite3_interrupt(tls, c.db)
+}
+
+// Bound keeps the pages that c holds in memory below that many bytes. PRAGMA
+// cache_size does not do that by itself: a connection that has as many pages as it
+// may takes those that were used longest ago from whichever connection has them,
+// so that one which reads on and on ends up with the pages of all.
+func (c *Conn) Bound(bytes int) { c.bound = bytes }
+
+// boundEvery is after how many steps the bound is looked at.
+const boundEvery = 1 << 13
+
+func (c *Conn) trim() {
+	out := c.tls.Alloc(8)
+	defer c.tls.Free(8)
+	sqlite3.Xsqlite3_db_status(c.tls, c.db, sqlite3.SQLITE_DBSTATUS_CACHE_USED, out, out+4, 0)
+	if used := int32(readPointer(out)); int(used) > c.bound { //nolint:gosec // the lower half is the first number
+		sqlite3.Xsqlite3_db_release_memory(c.tls, c.db)
+	}
 }
 
 // InTransaction reports whether a transaction is open.

@@ -162,6 +162,9 @@ func (s *Stmt) Step() (bool, error) {
 	if s.err != nil {
 		return false, s.err
 	}
+	if s.conn.steps++; s.conn.bound > 0 && s.conn.steps%boundEvery == 0 {
+		s.conn.trim()
+	}
 	switch rc := sqlite3.Xsqlite3_step(s.conn.tls, s.ptr); rc {
 	case sqlite3.SQLITE_ROW:
 		return true, nil
