@@ -97,10 +97,14 @@ func check(ctx context.Context, s *scan.Scanner, now chat.Time, dir string, limi
 func (c *checker) read(ctx context.Context, progress func(records, messages int64)) error {
 	next := c.parser.next
 	var ahead *ahead
+	defer func() {
+		if ahead != nil {
+			ahead.close()
+		}
+	}()
 	for first := true; ; first = false {
 		if ahead == nil && c.parser.scan.Lines() && c.order.settled() {
 			ahead = decodeAhead(ctx, c.parser.scan, c.parser.now)
-			defer ahead.close()
 			next = ahead.next
 		}
 		r, err := next()
