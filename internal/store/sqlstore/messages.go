@@ -21,7 +21,7 @@ func (t *tx) PutMessage(m *chat.Message) error {
 	if err != nil {
 		return err
 	}
-	was, err := t.unreadable(m.ID)
+	was, err := t.unread(m.ID)
 	if err != nil {
 		return err
 	}
@@ -39,37 +39,54 @@ func (t *tx) PutMessage(m *chat.Message) error {
 			t.threads[m.ID] = struct{}{}
 		}
 	}
-	switch now := m.DeletedAt == 0 && !m.Silent; {
-	case isNew && now:
+	now := unread{channel: c.key, createdAt: m.CreatedAt, author: t.keys.User, counts: m.DeletedAt == 0 && !m.Silent}
+	switch {
+	case was == now:
+		return nil
+	case isNew && now.counts:
 		c.sequence, c.dirty = c.sequence+1, true
 		// Not for the author, whose own message is not unread.
 		return t.exec(`UPDATE reads SET sequence = sequence + 1 WHERE app = $1 AND channel = $2 AND "user" = $3`,
-			t.app, c.key, t.keys.User)
-	case !isNew && was && !now:
-		return t.shiftUnread(c, m.CreatedAt, t.keys.User, -1)
-	case !isNew && !was && now:
-		return t.shiftUnread(c, m.CreatedAt, t.keys.User, 1)
+			t.app, c.key, now.author)
+	}
+	if was.counts {
+		old, err := t.channelByKey(was.channel)
+		if err != nil {
+			return err
+		}
+		if err := t.shiftUnread(old, was.createdAt, was.author, -1); err != nil {
+			return err
+		}
+	}
+	if now.counts {
+		return t.shiftUnread(c, now.createdAt, now.author, 1)
 	}
 	return nil
 }
 
-// unreadable reports whether a message is there to be read by others: one that
-// is neither deleted nor silent. Its channel is locked from now on.
-func (t *tx) unreadable(id string) (is bool, err error) {
+// unread is what the unread counts of a channel know of a message.
+type unread struct {
+	channel   int64
+	createdAt chat.Time
+	author    int64 // for whom it is never unread
+	counts    bool  // it is neither deleted nor silent
+}
+
+// unread is that of a stored message. Its channel is locked from now on.
+func (t *tx) unread(id string) (is unread, err error) {
 	if t.wasAbsent(noteMessage, id) {
-		return false, nil // if it is there now, this will be found when it is inserted
+		return unread{}, nil // if it is there now, this will be found when it is inserted
 	}
 	for {
-		var channel int64
-		found, err := t.conn.One(`SELECT channel, deleted_at = 0 AND kind & 4 = 0 FROM messages WHERE app = $1 AND id = $2`, []any{t.app, id},
-			func(s Row) { channel, is = s.Int(0), s.Bool(1) })
-		if err != nil || !found || t.isLocked(channel) {
+		found, err := t.conn.One(`SELECT channel, created_at, "user", deleted_at = 0 AND kind & 4 = 0 FROM messages WHERE app = $1 AND id = $2`,
+			[]any{t.app, id}, func(s Row) { is = unread{s.Int(0), s.Time(1), s.Int(2), s.Bool(3)} })
+		if err != nil || !found || t.isLocked(is.channel) {
 			return is, err
 		}
-		if err := t.lockHome(channel); err != nil {
-			return false, err
+		if err := t.lockHome(is.channel); err != nil {
+			return unread{}, err
 		}
-		is = false
+		is = unread{}
 	}
 }
 

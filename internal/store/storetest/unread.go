@@ -71,8 +71,9 @@ func testUnread(t *testing.T, f *fixture) {
 				read := chat.Read{UserID: users.Draw(r, "reader"), LastRead: now - chat.Time(rapid.IntRange(0, 40).Draw(r, "ago")), Unread: -1}
 				model.reads[read.UserID] = read.LastRead
 				return func(tx store.Tx) error { return errors.Join(tx.PutRead(key, &read), tx.CountUnread(key)) }
-			case 5, 6: // deleted, or back again; silent, or not any more
+			case 5, 6: // deleted, or back again; silent, or not any more; by another author
 				m := pick()
+				m.UserID = users.Draw(r, "author now")
 				switch {
 				case rapid.Bool().Draw(r, "silence"):
 					m.Silent = !m.Silent

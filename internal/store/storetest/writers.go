@@ -28,13 +28,22 @@ func (f *fixture) atOnce(n int, fn func(i int) error) {
 	wg.Wait()
 }
 
-// send puts a message after all others of a channel.
+// send puts a message after all others of a channel, and after what anybody has
+// read there: that may be one that is gone.
 func send(tx store.Tx, cid, id, user, parent string) error {
 	row, err := tx.Channel(cid)
 	if err != nil {
 		return err
 	}
-	m := newMessage(id, user, max(row.Channel.LastMessageAt, 1e15)+1)
+	last := max(row.Channel.LastMessageAt, 1e15)
+	err = tx.Reads(row.Key, func(r *store.ReadRow) error {
+		last = max(last, r.LastRead)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	m := newMessage(id, user, last+1)
 	if m.CID = cid; parent != "" {
 		m.ParentID, m.Type = parent, chat.Reply
 	}
