@@ -51,7 +51,7 @@ type Service struct {
 	// NoSpans keeps large exports from being divided among workers, for object
 	// stores that take only parts of one size.
 	NoSpans bool
-	// SpanMessages is how many messages a span has; 0 means 8,192, and more of
+	// SpanMessages is how many messages a span has; 0 means 10,240, and more of
 	// exports that would have too many spans.
 	SpanMessages int
 	// SpanLease is for how long a worker that is not heard of keeps a span; 0
