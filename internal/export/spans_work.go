@@ -144,7 +144,7 @@ func (s *Service) help(ctx context.Context, sharer store.Sharer, parts blob.Mult
 	defer w.render.Close()
 	w.enough = enough
 	if lead, ok := s.leads.Load(found.SpansOf); ok {
-		w.keep = lead.(*kept).add //nolint:forcetypeassert // nothing else is stored
+		w.keep = lead.(*kept).add //nolint:errcheck // nothing else is stored
 	}
 	err = w.run(ctx)
 	if errors.Is(err, store.ErrLeaseLost) {
