@@ -27,6 +27,11 @@ const InvalidImport = "InvalidImport"
 // by another meanwhile.
 const FileReplaced = "FileReplaced"
 
+// Deleted is the type of the failure of an import that refers to a user or a
+// channel which was there, in the store or in the file, and was deleted while the
+// file was being loaded.
+const Deleted = "Deleted"
+
 // checkpoint is what a later attempt goes on from. There is none before the
 // file was found good.
 type checkpoint struct {
@@ -304,6 +309,11 @@ func (r *attempt) loadPass(ctx context.Context, w *writer) error {
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		// Another attempt would find no more. To bring them back is not for the
+		// import: who deletes for good means it.
+		return task.Failf(Deleted, "What the file refers to was deleted while it was being loaded: %s. What was loaded by then stays; import the file again to load all of it.", err)
 	}
 	return fmt.Errorf("load the import file: %w", err)
 }

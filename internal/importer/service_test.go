@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -616,6 +617,37 @@ func TestReplacedFile(t *testing.T) {
 	if n := len(p.read(t).users); n != 0 {
 		t.Errorf("%d users were loaded", n)
 	}
+}
+
+// Who is deleted for good while a file is loaded that refers to them is not
+// brought back, and the import does not try for ever.
+func TestDeletedMeanwhile(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.BatchRecords = 500
+	id := p.create(t, bigFile(1200), "", false)
+	p.Store = &deleting{Store: p.Store}
+	got := p.run(t, id)
+	if got.Status != store.Failed || !strings.Contains(string(got.Error), importer.Deleted) || !strings.Contains(string(got.Error), "user u7 does not exist") {
+		t.Errorf("the import: %s, %s", summary(got), got.Error)
+	}
+	if v := p.view(t, id); v.states() != "uploaded>analyzing analyzing>importing importing>failed" {
+		t.Errorf("states %s", v.states())
+	}
+}
+
+// deleting is a store in which a user goes after the first write.
+type deleting struct {
+	store.Store
+	once sync.Once
+}
+
+func (d *deleting) Update(ctx context.Context, app int64, fn func(store.Tx) error) error {
+	err := d.Store.Update(ctx, app, fn)
+	d.once.Do(func() {
+		err = errors.Join(err, d.Store.Update(ctx, app, func(tx store.Tx) error { return tx.RenameUser("u7", "deleted-user-7") }))
+	})
+	return err
 }
 
 // replaced is a blob store in which there is another file each time.
