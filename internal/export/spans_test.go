@@ -259,20 +259,24 @@ func TestSpanOfTheDead(t *testing.T) {
 	m := newTeam(t)
 	m.fat("c", 45)
 	_, want := m.whole(allOfC)
+	claimed := m.claim(allOfC)
+	var span *store.Span
+	grabbed := make(chan bool)
+	go func() {
+		defer close(grabbed)
+		span = m.grab(claimed, 300*time.Millisecond)
+	}()
 	var over atomic.Int64
 	m.service.SpanDone = func(taken bool) {
+		<-grabbed
 		if taken {
 			over.Add(1)
 		}
 	}
-	claimed := m.claim(allOfC)
-	grabbed := make(chan *store.Span, 1)
-	go func() { grabbed <- m.grab(claimed, 300*time.Millisecond) }()
 	result, err := m.several(claimed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	span := <-grabbed
 	_, got := m.result(result)
 	if !bytes.Equal(got, want) || over.Load() != 1 {
 		t.Errorf("%d bytes, want %d; %d spans were taken over", len(got), len(want), over.Load())
@@ -365,6 +369,20 @@ func TestSpansCanceled(t *testing.T) {
 	}
 }
 
+// generousStore claims a second span only once others have some.
+type generousStore struct {
+	*postgres.Store
+	claims atomic.Int64
+	others *sync.WaitGroup
+}
+
+func (s *generousStore) ClaimSpan(ctx context.Context, of store.SpansOf, owner string, lease time.Duration, below int) (*store.Span, error) {
+	if s.claims.Add(1) > 1 {
+		s.others.Wait()
+	}
+	return s.Store.ClaimSpan(ctx, of, owner, lease, below)
+}
+
 // Whoever is called away ends what it has begun. Whoever shuts down hands back
 // what it has.
 func TestSpansOfTheBusy(t *testing.T) {
@@ -377,34 +395,43 @@ func TestSpansOfTheBusy(t *testing.T) {
 	var done atomic.Int64
 	called.SpanDone = func(bool) { done.Add(1) }
 	down.SpanLease = time.Hour
-	ended := make(chan bool, 2)
-	go func() {
+	var have sync.WaitGroup
+	have.Add(2)
+	haveOne := [2]func(){sync.OnceFunc(have.Done), sync.OnceFunc(have.Done)}
+	m.service.Store = &generousStore{Store: m.service.Store.(*postgres.Store), others: &have}
+	var helped sync.WaitGroup
+	helped.Go(func() {
 		m.await("a span", func() bool {
 			n := 0
-			return called.Help(t.Context(), func() bool { n++; return n > 1 })
+			return called.Help(t.Context(), func() bool {
+				if n++; n > 1 {
+					haveOne[0]()
+				}
+				return n > 1
+			})
 		})
-		ended <- true
-	}()
-	go func() {
+	})
+	helped.Go(func() {
 		m.await("a span", func() bool {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			n := 0
 			return down.Help(ctx, func() bool {
-				if n++; n > 2 {
+				if n++; n > 1 {
+					haveOne[1]()
+				}
+				if n > 2 {
 					cancel()
 				}
 				return false
 			})
 		})
-		ended <- true
-	}()
+	})
 	result, err := m.several(claimed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-ended
-	<-ended
+	helped.Wait()
 	if _, got := m.result(result); !bytes.Equal(got, want) || done.Load() != 1 {
 		t.Errorf("%d bytes, want %d; who was called away did %d spans", len(got), len(want), done.Load())
 	}

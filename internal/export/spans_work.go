@@ -18,6 +18,7 @@ import (
 	"hansard/internal/export/format"
 	"hansard/internal/render"
 	"hansard/internal/store"
+	"hansard/internal/task"
 
 	"github.com/google/uuid"
 )
@@ -260,6 +261,11 @@ func (w *spanWorker) claim(ctx context.Context) (*store.Span, error) {
 	if below == 0 {
 		return nil, nil
 	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	ctx, done := task.Linger(ctx)
+	defer done()
 	return w.spans.ClaimSpan(ctx, w.of, w.owner, w.lease, below)
 }
 

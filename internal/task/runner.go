@@ -123,7 +123,7 @@ func (r *Runner) Run(ctx context.Context) {
 			return
 		}
 		claimed := time.Now()
-		t, err := r.Store.Claim(ctx, r.Owner, r.lease(), "")
+		t, err := r.claim(ctx, "")
 		if t != nil && err == nil {
 			idlers.leave(cap(slots) - len(slots))
 			running.Go(func() {
@@ -157,6 +157,16 @@ func (r *Runner) Run(ctx context.Context) {
 	}
 }
 
+// claim takes the task to work on next, or that one; nil means that there is none.
+func (r *Runner) claim(ctx context.Context, only string) (*store.Task, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	ctx, done := Linger(ctx)
+	defer done()
+	return r.Store.Claim(ctx, r.Owner, r.lease(), only)
+}
+
 // idle waits for a wake-up, or for about d; false means that ctx has ended.
 // Processes must not look all at the same moment, so d varies.
 func (r *Runner) idle(ctx context.Context, d time.Duration) bool {
@@ -188,7 +198,7 @@ func (r *Runner) RunOne(ctx context.Context, app int64, id string) (*store.Task,
 	}
 	for {
 		claimed := time.Now()
-		t, err := r.Store.Claim(ctx, r.Owner, r.lease(), id)
+		t, err := r.claim(ctx, id)
 		if err != nil {
 			return nil, err
 		}

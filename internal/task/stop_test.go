@@ -278,3 +278,33 @@ func TestRunOneEndsWithItsContext(t *testing.T) {
 		t.Errorf("it is %s, want it handed back", got.Status)
 	}
 }
+
+// slowClaim is a store whose answer to a claim comes after done is called.
+type slowClaim struct {
+	store.Tasks
+	done func()
+}
+
+func (s *slowClaim) Claim(ctx context.Context, owner string, lease time.Duration, only string) (*store.Task, error) {
+	t, err := s.Tasks.Claim(ctx, owner, lease, only)
+	s.done()
+	return t, errors.Join(err, ctx.Err())
+}
+
+// A runner that is told to stop while it claims a task hears the answer, and
+// hands the task back.
+func TestShutdownWhileClaiming(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.enqueue(t, "t")
+	ctx, cancel := context.WithCancel(t.Context())
+	r := b.runner(func(work context.Context, _ *task.Attempt) ([]byte, error) {
+		<-work.Done()
+		return nil, work.Err()
+	})
+	r.Store = &slowClaim{b.store, cancel}
+	r.Run(ctx)
+	if got := b.get(t, "t"); got.Status != store.Waiting || got.Attempt != 0 || got.Owner != "" {
+		t.Errorf("handed back as %+v", got)
+	}
+}
