@@ -62,6 +62,10 @@ type plan struct {
 	Records  int64 `json:"records"`
 	Messages int64 `json:"messages"`  // of the records
 	LastRead bool  `json:"last_read"` // some read state has to be counted
+	// Reactions are the records before the first reaction and ReactionsAt is where
+	// that begins, if they can be loaded with the messages that they are to; see early.
+	Reactions   int64 `json:"reactions,omitempty"`
+	ReactionsAt int64 `json:"reactions_at,omitempty"`
 }
 
 // checker checks a whole file without writing anything.
@@ -90,7 +94,9 @@ func check(ctx context.Context, s *scan.Scanner, now chat.Time, dir string, limi
 	if closeErr := c.table.Close(); err == nil {
 		err = closeErr
 	}
-	c.plan.Form = c.order.form()
+	if c.plan.Form = c.order.form(); c.plan.Form != Documented {
+		c.plan.Reactions, c.plan.ReactionsAt = 0, 0
+	}
 	return c.plan, c.problems, err
 }
 
@@ -102,6 +108,7 @@ func (c *checker) read(ctx context.Context, progress func(records, messages int6
 			ahead.close()
 		}
 	}()
+	end := int64(0) // of the record before
 	for first := true; ; first = false {
 		if ahead == nil && c.parser.scan.Lines() && c.order.settled() {
 			ahead = decodeAhead(ctx, c.parser.scan, c.parser.now)
@@ -130,9 +137,13 @@ func (c *checker) read(ctx context.Context, progress func(records, messages int6
 		case err != nil:
 			return err
 		}
-		if r.kind == kindMessage {
+		switch {
+		case r.kind == kindMessage:
 			c.plan.Messages++
+		case r.kind == kindReaction && c.plan.ReactionsAt == 0 && c.parser.scan.Lines() && c.parser.scan.Plain():
+			c.plan.Reactions, c.plan.ReactionsAt = c.plan.Records, end
 		}
+		end = r.rec.End
 		if c.plan.Records++; c.plan.Records%256 == 0 {
 			if err := ctx.Err(); err != nil {
 				return err

@@ -64,8 +64,12 @@ type batch struct {
 
 	skipped Skipped
 	records int64 // in it
+	early   int64 // also in it, from the reactions on; see early
 	bytes   int
 }
+
+// size is how many records are in it.
+func (b *batch) size() int64 { return b.records + b.early }
 
 type userEntry struct {
 	user     chat.User
@@ -111,6 +115,10 @@ type loading struct {
 	pass int
 	from int64 // records that were loaded before
 	pace *pace
+
+	// Of early: how many records there are before the reactions, 0 if it is not used,
+	// and how many from them on were loaded before.
+	reactions, early int64
 }
 
 // loads says how many passes a form takes.
@@ -122,15 +130,16 @@ func (f Form) loads() int {
 }
 
 // load reads the records from the one numbered l.from on, and hands batches to
-// write one after the other, while it decodes ahead of it.
-func load(ctx context.Context, s *scan.Scanner, now chat.Time, l loading, write func(context.Context, *batch) error) error {
+// write one after the other, while it decodes ahead of it. behind, if it is not nil,
+// begins at the reactions.
+func load(ctx context.Context, s, behind *scan.Scanner, now chat.Time, l loading, write func(context.Context, *batch) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	// Decoding is the faster of the two: while a batch is written, the next one is
 	// ready long before.
 	batches := make(chan *batch)
 	group.Go(func() error {
 		defer close(batches)
-		return decodeBatches(ctx, s, now, l, batches)
+		return decodeBatches(ctx, s, behind, now, l, batches)
 	})
 	group.Go(func() error {
 		for b := range batches {
@@ -145,17 +154,33 @@ func load(ctx context.Context, s *scan.Scanner, now chat.Time, l loading, write 
 	return group.Wait()
 }
 
-func decodeBatches(ctx context.Context, s *scan.Scanner, now chat.Time, l loading, out chan<- *batch) error {
+func decodeBatches(ctx context.Context, s, behind *scan.Scanner, now chat.Time, l loading, out chan<- *batch) error {
 	p := &parser{scan: s, now: now, embeddedReactions: l.form.embeddedReactions}
 	for range l.from {
 		if err := p.skip(); err != nil {
 			return changed(err)
 		}
 	}
+	next := func(*batch) (*record, bool, error) {
+		r, err := p.next()
+		return r, false, err
+	}
+	// A batch that is full may get the reactions to its last messages, too.
+	room := func(b *batch) bool { return b.size() < 2*l.pace.records.Load() && b.bytes < 2*batchBytes }
+	var e *early
+	if behind != nil {
+		var err error
+		if e, err = newEarly(p, &parser{scan: behind, now: now, embeddedReactions: p.embeddedReactions}, l); err != nil {
+			return changed(err)
+		}
+		next = func(b *batch) (*record, bool, error) {
+			return e.record(room(b))
+		}
+	}
 	users := newSeen()
 	b := &batch{}
 	for {
-		r, err := p.next()
+		r, early, err := next(b)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return changed(err)
 		}
@@ -163,14 +188,28 @@ func decodeBatches(ctx context.Context, s *scan.Scanner, now chat.Time, l loadin
 			if err := b.add(r, l, &users); err != nil {
 				return changed(err)
 			}
+			if early {
+				b.records, b.early = b.records-1, b.early+1
+			}
 		}
-		if done := err != nil; done && b.records > 0 || b.records >= l.pace.records.Load() || b.bytes >= batchBytes {
+		full := b.size() >= l.pace.records.Load() || b.bytes >= batchBytes
+		if full && err == nil && e != nil {
+			more, err := e.more(room(b))
+			if err != nil {
+				return changed(err)
+			}
+			full = !more
+		}
+		if done := err != nil; done && b.size() > 0 || full {
 			select {
 			case out <- b:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
 			b = &batch{messages: make([]chat.Message, 0, len(b.messages))}
+			if e != nil {
+				e.batched()
+			}
 		}
 		if err != nil {
 			return nil

@@ -41,8 +41,9 @@ type checkpoint struct {
 	Version string `json:"version,omitempty"`
 
 	Pass   int   `json:"pass"`
-	Done   int64 `json:"done"`   // records of this pass
-	Loaded bool  `json:"loaded"` // all that is left is to tidy up
+	Done   int64 `json:"done"`            // records of this pass
+	Early  int64 `json:"early,omitempty"` // and from the reactions on; see early
+	Loaded bool  `json:"loaded"`          // all that is left is to tidy up
 	// Messages are those among Done, of the pass that loads messages.
 	Messages int64   `json:"messages"`
 	Counts   Counts  `json:"counts"`
@@ -109,8 +110,8 @@ func (r *attempt) to(ctx context.Context, next State) error {
 	return nil
 }
 
-// open opens the file, and a scanner on it.
-func (r *attempt) open(ctx context.Context) (*input, error) {
+// open opens the file, and a scanner on it that begins at an offset.
+func (r *attempt) open(ctx context.Context, offset int64) (*input, error) {
 	file, info, err := r.s.Blob.Open(ctx, r.req.Path)
 	if errors.Is(err, blob.ErrNotFound) {
 		return nil, task.Failf("NotFound", "The uploaded file is gone.")
@@ -119,6 +120,11 @@ func (r *attempt) open(ctx context.Context) (*input, error) {
 		return nil, fmt.Errorf("open the import file: %w", err)
 	}
 	in := &input{ctx: ctx, file: file, size: info.Size, version: info.Version}
+	if offset > 0 {
+		if _, err := file.Seek(offset, io.SeekStart); err != nil {
+			return nil, errors.Join(fmt.Errorf("find the reactions in the import file: %w", err), file.Close())
+		}
+	}
 	in.Scanner = scan.New(in, r.s.limit())
 	return in, nil
 }
@@ -182,7 +188,7 @@ func (r *attempt) check(ctx context.Context) error {
 		return err
 	}
 	defer r.clean(scratch)
-	in, err := r.open(ctx)
+	in, err := r.open(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -256,7 +262,7 @@ const noteEvery = 2 * time.Second
 func (r *attempt) load(ctx context.Context) error {
 	p := &r.point
 	w := &writer{insert: r.req.Mode == Insert, merge: r.req.MergeCustom}
-	for ; p.Pass < p.Plan.Form.loads(); p.Pass, p.Done = p.Pass+1, 0 {
+	for ; p.Pass < p.Plan.Form.loads(); p.Pass, p.Done, p.Early = p.Pass+1, 0, 0 {
 		if err := r.loadPass(ctx, w); err != nil {
 			return err
 		}
@@ -272,30 +278,41 @@ func (r *attempt) load(ctx context.Context) error {
 }
 
 func (r *attempt) loadPass(ctx context.Context, w *writer) error {
-	in, err := r.open(ctx)
+	p := &r.point
+	in, err := r.open(ctx, 0)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	p := &r.point
-	if in.version != p.Version {
+	replaced := in.version != p.Version
+	var behind *scan.Scanner
+	if p.Plan.Reactions > 0 {
+		more, err := r.open(ctx, p.Plan.ReactionsAt)
+		if err != nil {
+			return err
+		}
+		defer more.Close()
+		behind, replaced = more.Scanner, replaced || more.version != p.Version
+	}
+	if replaced {
 		return task.Failf(FileReplaced, "The uploaded file was replaced by another after it had been checked. What was loaded of it by then stays.")
 	}
 	noted := time.Now()
-	l := loading{form: p.Plan.Form, pass: p.Pass, from: p.Done, pace: newPace(r.s.BatchRecords)}
-	err = load(ctx, in.Scanner, r.now(), l, func(ctx context.Context, b *batch) error {
+	l := loading{form: p.Plan.Form, pass: p.Pass, from: p.Done, pace: newPace(r.s.BatchRecords), reactions: p.Plan.Reactions, early: p.Early}
+	err = load(ctx, in.Scanner, behind, r.now(), l, func(ctx context.Context, b *batch) error {
 		err := r.s.Store.Update(store.Load(ctx), r.a.Task.App, func(tx store.Tx) error { return w.write(tx, b) })
 		if err != nil {
 			return err
 		}
 		p.Done += b.records
+		p.Early += b.early
 		p.Counts.add(&w.counts)
 		p.Skipped.Devices += b.skipped.Devices
 		p.Skipped.FutureChannelBans += b.skipped.FutureChannelBans
 		p.Skipped.Existing += w.existing
 		if p.Pass == passAll {
 			p.Messages += int64(len(b.messages))
-			r.progress((p.Plan.Messages+p.Messages)/2, p.Plan.Messages, p.Done, p.Plan.Records)
+			r.progress((p.Plan.Messages+p.Messages)/2, p.Plan.Messages, p.Done+p.Early, p.Plan.Records)
 		}
 		r.a.Checkpoint(mustMarshal(p))
 		if time.Since(noted) < noteEvery {

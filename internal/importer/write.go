@@ -43,14 +43,9 @@ func (w *writer) write(tx store.Tx, b *batch) error {
 			return fmt.Errorf("member of %s: %w", b.members[i].CID, err)
 		}
 	}
-	if err := w.messages(b.messages); err != nil {
+	if err := w.messages(b.messages, b.reactions); err != nil {
 		return err
 	}
-	n, err := tx.InsertReactions(b.reactions, w.insert)
-	if err != nil {
-		return err
-	}
-	w.count(&w.counts.Reactions, n, len(b.reactions))
 	// After the messages, one of which may be the last that was read.
 	reads, err := w.newReads(b.reads)
 	if err != nil {
@@ -273,7 +268,8 @@ func (w *writer) read(r *wire.ReadInput) error {
 	return nil
 }
 
-func (w *writer) messages(ms []chat.Message) error {
+// messages writes messages and reactions.
+func (w *writer) messages(ms []chat.Message, rs []chat.Reaction) error {
 	if w.merge {
 		ms = slices.Clone(ms)
 		r := render.New(w.tx)
@@ -283,11 +279,12 @@ func (w *writer) messages(ms []chat.Message) error {
 			}
 		}
 	}
-	n, err := w.tx.InsertMessages(ms, w.insert)
+	messages, reactions, err := w.tx.InsertBatch(ms, rs, w.insert)
 	if err != nil {
 		return err
 	}
-	w.count(&w.counts.Messages, n, len(ms))
+	w.count(&w.counts.Messages, messages, len(ms))
+	w.count(&w.counts.Reactions, reactions, len(rs))
 	return nil
 }
 

@@ -46,6 +46,10 @@ type Tx interface {
 	// message whose id exists is replaced, or kept as it is with keep set.
 	// It returns how many were new.
 	InsertMessages(ms []chat.Message, keep bool) (int, error)
+	// InsertBatch is InsertMessages and then InsertReactions. A message that comes
+	// with the reactions and the replies to it is written once, and not once more
+	// for what it shows of them.
+	InsertBatch(ms []chat.Message, rs []chat.Reaction, keep bool) (messages, reactions int, err error)
 	// PutReaction inserts or replaces a reaction.
 	PutReaction(r *chat.Reaction) error
 	// InsertReactions is PutReaction for many; with keep set an existing one

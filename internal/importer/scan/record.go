@@ -24,6 +24,9 @@ type Record struct {
 	// other forms. Members and read states there belong to the channel object
 	// around them and name no channel themselves.
 	Group int64
+	// End is where the line of the record ends in the decompressed file, counted
+	// in bytes; it is 0 where the file is not lines.
+	End int64
 }
 
 // At is the place of the byte at that offset of Raw, which may span lines.

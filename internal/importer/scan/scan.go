@@ -57,6 +57,9 @@ func (s *Scanner) Bytes() int64 { return s.win.bytes }
 // first record.
 func (s *Scanner) Lines() bool { return s.inLines }
 
+// Plain reports whether the file is not compressed.
+func (s *Scanner) Plain() bool { return s.name == "" }
+
 // Next returns the next record, or io.EOF after the last. A *[Error] says what
 // is wrong with the file; any other error says that it could not be read.
 func (s *Scanner) Next() (*Record, error) {
@@ -144,8 +147,13 @@ func (s *Scanner) lines() (*Record, error) {
 			continue
 		}
 		if s.envelope(line, i, at) {
+			s.rec.End = s.win.read()
 			return &s.rec, nil
 		}
-		return s.oddEnvelope(line, at)
+		rec, err := s.oddEnvelope(line, at)
+		if err == nil {
+			rec.End = s.win.read()
+		}
+		return rec, err
 	}
 }

@@ -27,6 +27,9 @@ func newWindow(r io.Reader) *window {
 // unread is what is in memory and not yet taken; the next more may move it.
 func (w *window) unread() []byte { return w.buf[w.start:w.end] }
 
+// read is how many bytes have been taken.
+func (w *window) read() int64 { return w.bytes - int64(w.end-w.start) }
+
 // take marks n bytes as read.
 func (w *window) take(n int) {
 	w.pos = w.pos.after(w.buf[w.start : w.start+n])

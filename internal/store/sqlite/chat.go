@@ -94,8 +94,8 @@ func (c conn) GetMessage(sql string, app int64, row *store.MessageRow, buf, id [
 	return buf, found, err
 }
 
-const insertMessage = `INSERT INTO messages (app, channel, created_at, id, user, kind, deleted_at, parent, quoted, body, pin, run)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`
+const insertMessage = `INSERT INTO messages (app, channel, created_at, id, user, kind, deleted_at, parent, quoted, body, pin, run, reactions, thread)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`
 
 // InsertMessage binds the columns of a message one by one, without boxing them.
 func (c conn) InsertMessage(m *sqlstore.MessageRecord) (bool, error) {
@@ -115,6 +115,8 @@ func (c conn) InsertMessage(m *sqlstore.MessageRecord) (bool, error) {
 	s.BindBytes(10, m.Body)
 	s.BindBytes(11, m.Pin)
 	s.BindInt(12, m.Run)
+	s.BindBytes(13, m.Reactions)
+	s.BindBytes(14, m.Thread)
 	_, err = s.Step()
 	s.Release()
 	return err == nil && c.Changes() == 1, err

@@ -59,7 +59,7 @@ func (s *Store) claim(ctx context.Context, owner string, lease time.Duration, on
 		return nil, err
 	}
 	var t *store.Task
-	err = s.write(ctx, func(c *lite.Conn) (err error) {
+	err = s.writeTask(ctx, func(c *lite.Conn) (err error) {
 		now := s.now()
 		var seq int64
 		err = c.Query(nextDue, []any{now, only}, func(st *lite.Stmt) error {
@@ -84,7 +84,7 @@ func (s *Store) claim(ctx context.Context, owner string, lease time.Duration, on
 
 // Heartbeat extends the lease and writes progress.
 func (s *Store) Heartbeat(ctx context.Context, id string, epoch int64, lease time.Duration, p store.Progress) (cancel bool, err error) {
-	err = s.write(ctx, func(c *lite.Conn) error {
+	err = s.writeTask(ctx, func(c *lite.Conn) error {
 		now := s.now()
 		current := false
 		err := c.Query(`UPDATE tasks SET due_at = $3, updated_at = $4, done = $5, total = $6,
@@ -112,7 +112,7 @@ func (s *Store) Finish(ctx context.Context, id string, epoch int64, o store.Outc
 	if err != nil {
 		return fmt.Errorf("finish task %s: %w", id, err)
 	}
-	err = s.write(ctx, func(c *lite.Conn) error {
+	err = s.writeTask(ctx, func(c *lite.Conn) error {
 		now := s.now()
 		runAt := now + e.Delay
 		var due any = runAt

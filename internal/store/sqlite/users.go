@@ -7,8 +7,8 @@ import (
 
 // knownUsers are the keys of users that the last batch of a bulk load has come
 // across, for the next one: they need not be looked up again where nothing else
-// has been written in between, by this process or by another. It is of the
-// writer's goroutine alone.
+// has been written in between, by this process or by another, but how far tasks
+// are. It is of the writer's goroutine alone.
 type knownUsers struct {
 	app     int64
 	version int64 // of the data, as far as others change it
@@ -37,4 +37,8 @@ func (k *knownUsers) give(t sqlstore.Tx) { k.given = t.KnownUsers() }
 func (k *knownUsers) forget() { *k = knownUsers{} }
 
 // committed keeps what was given: it is what the database has.
-func (k *knownUsers) committed() { k.keys, k.given = k.given, nil }
+func (k *knownUsers) committed() {
+	if k.given != nil {
+		k.keys, k.given = k.given, nil
+	}
+}

@@ -17,6 +17,7 @@ import (
 type write struct {
 	ctx  context.Context
 	load bool // it need not be durable before the next one that is not of a load
+	task bool // it is about a task alone: no user is touched
 	fn   func(*lite.Conn) error
 	err  error
 	done chan struct{}
@@ -28,10 +29,20 @@ const maxGroup = 64
 // write runs fn in the writer's transaction. It returns when the transaction
 // is durable, or when nothing of fn is left.
 func (s *Store) write(ctx context.Context, fn func(*lite.Conn) error) error {
+	return s.queue(&write{ctx: ctx, load: store.Loading(ctx), fn: fn})
+}
+
+// writeTask is write for what is about a task alone.
+func (s *Store) writeTask(ctx context.Context, fn func(*lite.Conn) error) error {
+	return s.queue(&write{ctx: ctx, task: true, fn: fn})
+}
+
+func (s *Store) queue(w *write) error {
+	ctx := w.ctx
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w := &write{ctx: ctx, load: store.Loading(ctx), fn: fn, done: make(chan struct{})}
+	w.done = make(chan struct{})
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -130,8 +141,8 @@ func (s *Store) Writers() (wrote time.Duration, log int64) {
 // commit runs a group in one transaction. The failure of one undoes only its
 // own changes; the failure of the commit undoes all.
 func (s *Store) commit(c *lite.Conn, group []*write) {
-	onlyLoad := len(group) == 1 && group[0].load
-	if !onlyLoad {
+	sameUsers := !slices.ContainsFunc(group, func(w *write) bool { return !w.load && !w.task })
+	if !sameUsers {
 		s.users.forget() // somebody may be renamed, or deleted
 	}
 	err := s.syncFor(c, group)
@@ -162,7 +173,7 @@ func (s *Store) commit(c *lite.Conn, group []*write) {
 		}
 	}
 	if err == nil {
-		if onlyLoad {
+		if sameUsers {
 			s.users.committed()
 		} else {
 			s.users.forget()

@@ -89,7 +89,11 @@ type MessageRecord struct {
 	Quoted    string // "" = NULL
 	Body      []byte
 	Pin       []byte // nil = NULL
+	Reactions []byte // nil = NULL
+	Thread    []byte // nil = NULL
 	Run       int64  // with Dialect.Runs alone
+
+	reactions []*reactionRecord // of which Reactions is made
 }
 
 // Later is a Conn that sends a statement along with the next one. Its error is

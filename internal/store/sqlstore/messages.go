@@ -11,8 +11,8 @@ import (
 	"hansard/internal/wire"
 )
 
-const insertMessage = `INSERT INTO messages (app, channel, created_at, id, "user", kind, deleted_at, parent, quoted, body, pin)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`
+const insertMessage = `INSERT INTO messages (app, channel, created_at, id, "user", kind, deleted_at, parent, quoted, body, pin, reactions, thread)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`
 
 // PutMessage writes a message as one that was sent, or changed, just now: a new
 // one makes the channel's other members have one more unread.
@@ -104,17 +104,6 @@ func (t *tx) shiftUnread(c *channelState, createdAt chat.Time, author int64, by 
 // bulkFrom is from how many messages on a batch is one of a bulk load.
 const bulkFrom = 500
 
-func (t *tx) InsertMessages(ms []chat.Message, keep bool) (int, error) {
-	if err := t.lockChannels(ms); err != nil {
-		return 0, err
-	}
-	if err := t.findOrphans(); err != nil {
-		return 0, err
-	}
-	t.bulk = t.bulk || len(ms) >= bulkFrom
-	return t.insertAhead(ms, keep)
-}
-
 // lockChannels locks the channels of messages, all in one order.
 func (t *tx) lockChannels(ms []chat.Message) error {
 	if !t.dialect.Shared {
@@ -178,8 +167,8 @@ func (t *tx) record(m *chat.Message, keys *wire.MessageKeys) (MessageRecord, err
 	}, err
 }
 
-// render renders the body of a message, and how it is pinned. They are appended to
-// buf.
+// render renders the body of a message, how it is pinned and, unless others are
+// there already, its reactions. The first two are appended to buf.
 func (r *MessageRecord) render(b *body.Builder, m *chat.Message, keys *wire.MessageKeys, buf []byte) []byte {
 	keep := func() []byte {
 		from := len(buf)
@@ -194,11 +183,19 @@ func (r *MessageRecord) render(b *body.Builder, m *chat.Message, keys *wire.Mess
 	}
 	wire.BuildMessage(b, m, keys)
 	r.Body = keep()
+	if len(r.reactions) > 0 {
+		r.Reactions = summary(r.reactions)
+	}
 	return buf
 }
 
 // args are the parameters of the statement that inserts the row.
 func (r *MessageRecord) args(into []any) []any {
+	return append(r.ownArgs(into), r.Reactions, r.Thread)
+}
+
+// ownArgs are those of them that are the message itself.
+func (r *MessageRecord) ownArgs(into []any) []any {
 	return append(into, r.App, r.Channel, r.CreatedAt, r.ID, r.User, r.Kind, r.DeletedAt, null(r.Parent), null(r.Quoted), r.Body, r.Pin)
 }
 
@@ -245,6 +242,9 @@ func (t *tx) insertAhead(ms []chat.Message, keep bool) (n int, err error) {
 			if p.records[i], err = t.record(&p.messages[i], &p.keys[i]); err != nil {
 				return nil, fmt.Errorf("message %s: %w", p.messages[i].ID, err)
 			}
+			if err = t.foretell(&p.records[i]); err != nil {
+				return nil, err
+			}
 		}
 		rendering.Go(p.render)
 		return p, nil
@@ -284,6 +284,7 @@ func (t *tx) putPart(p *part, keep bool) (n int, err error) {
 	var replies []*MessageRecord
 	for i := range records {
 		r := &records[i]
+		t.told(r, p.isNew[i])
 		if err := t.account(r, t.byKey[r.Channel], p.isNew[i], keep, &replies); err != nil {
 			return n, fmt.Errorf("message %s: %w", r.ID, err)
 		}
@@ -340,7 +341,9 @@ func (t *tx) account(r *MessageRecord, c *channelState, isNew, keep bool, replie
 		c.lastMessageAt = max(c.lastMessageAt, r.CreatedAt)
 	}
 	if r.Parent != "" {
-		t.threads[r.Parent] = struct{}{}
+		if _, ok := t.batch.answered[r.Parent]; !ok {
+			t.threads[r.Parent] = struct{}{}
+		}
 		*replies = append(*replies, r)
 	}
 	if t.orphans {
@@ -405,7 +408,7 @@ func (t *tx) replaceMessage(r *MessageRecord, c *channelState) error {
 		}
 	}
 	err := t.exec(`UPDATE messages SET channel = $2, created_at = $3, "user" = $5, kind = $6, deleted_at = $7, parent = $8,
-		quoted = $9, body = $10, pin = $11 WHERE app = $1 AND id = $4`, r.args(nil)...)
+		quoted = $9, body = $10, pin = $11 WHERE app = $1 AND id = $4`, r.ownArgs(nil)...)
 	if err != nil || !moved || createdAt < old.lastMessageAt {
 		return err
 	}

@@ -41,6 +41,7 @@ type tx struct {
 	threads  map[string]struct{} // parents whose thread must be written again
 	reacted  map[string]struct{} // messages whose reactions must be written again
 	orphans  bool                // some reply waits for its parent
+	batch    batch               // that is being inserted
 	bulk     bool                // this is a batch of a bulk load
 	runs     [3]run              // by kind: what the load adds to
 	erased   bool                // something was deleted for good
