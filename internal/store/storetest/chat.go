@@ -26,6 +26,7 @@ func RunChat(t *testing.T, open Open) {
 		"RenameUser":         testRenameUser,
 		"DeleteNotes":        testDeleteNotes,
 		"Loads":              testLoads,
+		"Batches":            testBatches,
 		"MessagesOf":         testMessagesOf,
 		"Ranges":             testRanges,
 		"Flags":              testFlags,

@@ -45,10 +45,18 @@ func testCounts(t *testing.T, f *fixture) {
 			var step func(tx store.Tx) error
 			switch rapid.IntRange(0, 9).Draw(r, "op") {
 			case 0, 1:
-				ms := []chat.Message{message()}
+				var ms []chat.Message
+				for range rapid.IntRange(0, 4).Draw(r, "messages") {
+					ms = append(ms, message())
+				}
+				var rs []chat.Reaction
+				for range rapid.IntRange(0, 4).Draw(r, "reactions") {
+					rs = append(rs, chat.Reaction{MessageID: id.Draw(r, "to"), UserID: user.Draw(r, "by"), Type: "like", CreatedAt: 1e15, UpdatedAt: 1e15})
+				}
+				keep := rapid.Bool().Draw(r, "keep")
 				step = func(tx store.Tx) error {
-					_, err := tx.InsertMessages(ms, false)
-					return err
+					_, _, err := tx.InsertBatch(ms, rs, keep)
+					return unlessGone(err)
 				}
 			case 2, 3:
 				m := message()

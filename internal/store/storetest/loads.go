@@ -200,3 +200,98 @@ func testMessagesOf(t *testing.T, f *fixture) {
 		t.Errorf("nobody's messages: %v", err)
 	}
 }
+
+// testBatches: messages that come with their reactions and replies show the same of
+// them as those that come alone.
+func testBatches(_ *testing.T, f *fixture) {
+	react := func(to, user, typ string, score int, at chat.Time) chat.Reaction {
+		return chat.Reaction{MessageID: to, UserID: user, Type: typ, Score: score, CreatedAt: at, UpdatedAt: at}
+	}
+	gone := reply("early", "alice", 1e15, "p")
+	gone.DeletedAt = 5e15
+	ms := []chat.Message{
+		gone, newMessage("p", "alice", 2e15), reply("r2", "bob", 4e15, "p"), reply("r1", "carol", 3e15, "p"), newMessage("lonely", "bob", 5e15),
+		reply("waits", "carol", 6e15, "absent"),
+	}
+	rs := []chat.Reaction{
+		react("p", "carol", "like", 3, 3e15), react("p", "bob", "love", 2, 3e15), react("lonely", "bob", "like", 1, 7e15),
+		react("p", "bob", "like", 1, 3e15), react("p", "alice", "like", 1, 4e15),
+	}
+	shown := func() (all []string) {
+		for _, id := range []string{"early", "p", "r1", "r2", "lonely", "waits"} {
+			all = append(all, f.message(id))
+		}
+		return all
+	}
+	f.update(func(tx store.Tx) error {
+		for i := range ms {
+			if err := tx.PutMessage(&ms[i]); err != nil {
+				return err
+			}
+		}
+		for i := range rs {
+			if err := tx.PutReaction(&rs[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	want := shown()
+	f.contains(want[1], `"reply_count":2,"deleted_reply_count":1`, `"reaction_scores":{"like":5,"love":2}`)
+	again := func(what string, insert func(store.Tx) error) {
+		f.update(func(tx store.Tx) error {
+			for i := range ms {
+				if err := tx.DeleteMessage(ms[i].ID); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		f.update(insert)
+		for i, got := range shown() {
+			if got != want[i] {
+				f.Errorf("%s: got\n%s\nwant\n%s", what, got, want[i])
+			}
+		}
+	}
+	again("all in one", func(tx store.Tx) error {
+		messages, reactions, err := tx.InsertBatch(ms, rs, false)
+		f.equal([]int{messages, reactions}, []int{len(ms), len(rs)})
+		return err
+	})
+	again("with what is there", func(tx store.Tx) error {
+		if _, err := tx.InsertMessages(ms[2:4], false); err != nil {
+			return err
+		}
+		messages, reactions, err := tx.InsertBatch(ms, rs, true)
+		f.equal([]int{messages, reactions}, []int{len(ms) - 2, len(rs)})
+		return err
+	})
+	again("with some twice", func(tx store.Tx) error {
+		stale := rs[3]
+		stale.Score = 8
+		_, _, err := tx.InsertBatch(append([]chat.Message{ms[1], ms[2]}, ms...), append([]chat.Reaction{stale}, rs...), false)
+		return err
+	})
+	again("with a reaction to nothing", func(tx store.Tx) error {
+		if _, _, err := tx.InsertBatch(ms, append(rs[:2:2], react("nothing", "bob", "like", 1, 1e15)), false); !errors.Is(err, store.ErrNotFound) {
+			f.Errorf("a reaction to nothing: %v", err)
+		}
+		_, err := tx.InsertReactions(rs, true)
+		return err
+	})
+	again("message by message", func(tx store.Tx) error {
+		for i := range ms {
+			var to []chat.Reaction
+			for _, r := range rs {
+				if r.MessageID == ms[i].ID {
+					to = append(to, r)
+				}
+			}
+			if _, _, err := tx.InsertBatch(ms[i:i+1], to, false); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
