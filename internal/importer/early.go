@@ -23,6 +23,8 @@ type early struct {
 	here, before map[string]struct{}
 }
 
+var errShorter = errors.New("the import file has changed since it was checked: it ends before its reactions")
+
 // newEarly stands behind the records that have been loaded: so many before the
 // reactions, and so many from the first of these on. behind begins at the first
 // reaction.
@@ -58,7 +60,10 @@ func (e *early) record(room bool) (r *record, early bool, err error) {
 	}
 	if e.left > 0 && !(room && e.due()) {
 		e.left--
-		if r, err = e.parser.next(); err == nil && r.kind == kindMessage {
+		switch r, err = e.parser.next(); {
+		case errors.Is(err, io.EOF):
+			return nil, false, errShorter
+		case err == nil && r.kind == kindMessage:
 			e.here[r.message.ID] = struct{}{}
 		}
 		return r, false, err
