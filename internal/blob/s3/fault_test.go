@@ -252,6 +252,34 @@ func TestTheContextEndsTheWaiting(t *testing.T) {
 	}
 }
 
+// Who is told to stop while an upload is begun hears of it still, and aborts it.
+func TestStoppedWhileBeginning(t *testing.T) {
+	t.Parallel()
+	r := setup(t, s3test.New(t), nil)
+	var cancel context.CancelFunc
+	r.proxy.Answered(func(r *http.Request) {
+		if isBegin(r) {
+			cancel()
+		}
+	})
+	var ctx context.Context
+	ctx, cancel = context.WithCancel(t.Context())
+	if err := write(ctx, r.store, key, content(11<<20, 3)); !errors.Is(err, context.Canceled) {
+		t.Errorf("writing: %v", err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	upload, err := r.store.Begin(ctx, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.AbortUpload(t.Context(), key, upload); err != nil {
+		t.Error(err)
+	}
+	if left := append(r.bucket.Uploads(t), r.bucket.Objects(t)...); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
 // A stream that breaks is taken up where it broke.
 func TestReadingGoesOn(t *testing.T) {
 	t.Parallel()
