@@ -256,19 +256,21 @@ func TestTheContextEndsTheWaiting(t *testing.T) {
 func TestStoppedWhileBeginning(t *testing.T) {
 	t.Parallel()
 	r := setup(t, s3test.New(t), nil)
-	var cancel context.CancelFunc
+	writing, stopWriting := context.WithCancel(t.Context())
+	defer stopWriting()
+	beginning, stopBeginning := context.WithCancel(t.Context())
+	defer stopBeginning()
+	stop := stopWriting
 	r.proxy.Answered(func(r *http.Request) {
 		if isBegin(r) {
-			cancel()
+			stop()
 		}
 	})
-	var ctx context.Context
-	ctx, cancel = context.WithCancel(t.Context())
-	if err := write(ctx, r.store, key, content(11<<20, 3)); !errors.Is(err, context.Canceled) {
+	if err := write(writing, r.store, key, content(11<<20, 3)); !errors.Is(err, context.Canceled) {
 		t.Errorf("writing: %v", err)
 	}
-	ctx, cancel = context.WithCancel(t.Context())
-	upload, err := r.store.Begin(ctx, key)
+	stop = stopBeginning
+	upload, err := r.store.Begin(beginning, key)
 	if err != nil {
 		t.Fatal(err)
 	}
