@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"hansard/internal/blob"
+	"hansard/internal/clock"
 	"hansard/internal/export/format"
 	"hansard/internal/render"
 	"hansard/internal/store"
-	"hansard/internal/task"
 
 	"github.com/google/uuid"
 )
@@ -32,6 +32,8 @@ const (
 	maxLook = 50 * time.Millisecond
 	// joinPatience is how long a worker waits for its turn to open a snapshot.
 	joinPatience = 2 * time.Second
+	// lingerFor is how long the answer to a claim is waited for at shutdown.
+	lingerFor = 2 * time.Second
 	// releasePatience bounds the handing back of spans.
 	releasePatience = 2 * time.Second
 )
@@ -264,7 +266,7 @@ func (w *spanWorker) claim(ctx context.Context) (*store.Span, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	ctx, done := task.Linger(ctx)
+	ctx, done := clock.Linger(ctx, lingerFor)
 	defer done()
 	return w.spans.ClaimSpan(ctx, w.of, w.owner, w.lease, below)
 }

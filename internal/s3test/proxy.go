@@ -47,6 +47,7 @@ type Proxy struct {
 
 	mu       sync.Mutex
 	fail     func(*http.Request) Fault
+	answered func(*http.Request)
 	requests []string
 }
 
@@ -80,6 +81,14 @@ func newProxy(t testing.TB, s *Server, secure bool) *Proxy {
 		p.transport.CloseIdleConnections()
 	})
 	return p
+}
+
+// Answered has fn called when the server has answered a request, before the
+// client hears of it.
+func (p *Proxy) Answered(fn func(*http.Request)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answered = fn
 }
 
 // Fail has fn say what happens to each request from now on; nil is nothing. It
@@ -136,6 +145,12 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, f Fault) error {
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
+	p.mu.Lock()
+	answered := p.answered
+	p.mu.Unlock()
+	if answered != nil {
+		answered(r)
+	}
 	if f.LoseAnswer {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		return errCut

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"hansard/internal/clock"
 	"hansard/internal/store"
 
 	"github.com/google/uuid"
@@ -157,12 +158,15 @@ func (r *Runner) Run(ctx context.Context) {
 	}
 }
 
+// lingerFor is how long the answer to a claim is waited for at shutdown.
+const lingerFor = 2 * time.Second
+
 // claim takes the task to work on next, or that one; nil means that there is none.
 func (r *Runner) claim(ctx context.Context, only string) (*store.Task, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	ctx, done := Linger(ctx)
+	ctx, done := clock.Linger(ctx, lingerFor)
 	defer done()
 	return r.Store.Claim(ctx, r.Owner, r.lease(), only)
 }

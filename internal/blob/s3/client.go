@@ -17,6 +17,7 @@ import (
 	"unicode"
 
 	"hansard/internal/blob"
+	"hansard/internal/clock"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -322,7 +323,17 @@ func (c *client) list(ctx context.Context, prefix, after string, fn func(string,
 	return ctx.Err()
 }
 
+// lingerFor is how long the answer to begin is waited for at shutdown.
+const lingerFor = 3 * time.Second
+
+// begin starts an upload. The parts of one whose id nobody knows stay until the
+// sweep, so the answer is waited for a little beyond the end of ctx.
 func (c *client) begin(ctx context.Context, object string, h header) (id string, err error) {
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	ctx, done := clock.Linger(ctx, lingerFor)
+	defer done()
 	h.isNew = false // is asked for when the upload is completed
 	err = c.try(ctx, c.stall, func(ctx context.Context) error {
 		id, err = c.core.NewMultipartUpload(ctx, c.name, object, c.options(h))

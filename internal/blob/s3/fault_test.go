@@ -252,6 +252,36 @@ func TestTheContextEndsTheWaiting(t *testing.T) {
 	}
 }
 
+// Who is told to stop while an upload is begun hears of it still, and aborts it.
+func TestStoppedWhileBeginning(t *testing.T) {
+	t.Parallel()
+	r := setup(t, s3test.New(t), nil)
+	writing, stopWriting := context.WithCancel(t.Context())
+	defer stopWriting()
+	beginning, stopBeginning := context.WithCancel(t.Context())
+	defer stopBeginning()
+	stop := stopWriting
+	r.proxy.Answered(func(r *http.Request) {
+		if isBegin(r) {
+			stop()
+		}
+	})
+	if err := write(writing, r.store, key, content(11<<20, 3)); !errors.Is(err, context.Canceled) {
+		t.Errorf("writing: %v", err)
+	}
+	stop = stopBeginning
+	upload, err := r.store.Begin(beginning, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.AbortUpload(t.Context(), key, upload); err != nil {
+		t.Error(err)
+	}
+	if left := append(r.bucket.Uploads(t), r.bucket.Objects(t)...); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
 // A stream that breaks is taken up where it broke.
 func TestReadingGoesOn(t *testing.T) {
 	t.Parallel()
