@@ -58,7 +58,7 @@ func (e *early) record(room bool) (r *record, early bool, err error) {
 	if err := e.advance(); err != nil {
 		return nil, false, err
 	}
-	if e.left > 0 && !(room && e.due()) {
+	if e.left > 0 && (!room || !e.due()) {
 		e.left--
 		switch r, err = e.parser.next(); {
 		case errors.Is(err, io.EOF):
