@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"fmt"
 
 	"hansard/internal/store"
@@ -121,8 +122,8 @@ func (a *ahead) forget() {
 	a.want.messages, a.want.users = a.want.messages[:0], a.want.users[:0]
 }
 
-// find lists what the rows refer to.
-func (a *ahead) find() {
+// begin makes ready to list what the next rows refer to.
+func (a *ahead) begin() {
 	if a.known == nil {
 		a.messages, a.users, a.known = map[string]store.MessageRow{}, map[int64]user{}, map[int64]struct{}{}
 	}
@@ -130,15 +131,24 @@ func (a *ahead) find() {
 		clear(a.known)
 	}
 	a.forget()
+}
+
+// find lists what the rows refer to.
+func (a *ahead) find() {
+	a.begin()
 	for i := range a.rows {
 		row := &a.rows[i]
 		if len(row.QuotedID) > 0 {
 			a.want.messages = append(a.want.messages, string(row.QuotedID))
 		}
-		if _, ok := a.known[row.User]; !ok {
-			a.known[row.User] = struct{}{}
-			a.want.users = append(a.want.users, row.User)
-		}
+		a.wantUser(row.User)
+	}
+}
+
+func (a *ahead) wantUser(key int64) {
+	if _, ok := a.known[key]; !ok {
+		a.known[key] = struct{}{}
+		a.want.users = append(a.want.users, key)
 	}
 }
 
@@ -149,9 +159,8 @@ func (s *snapshot) deliver(fn func(*store.MessageRow) error) error {
 	if err := s.Reader.MessagesByID(a.want.messages, func(row store.MessageRow) { a.messages[string(row.ID)] = row }); err != nil {
 		return fmt.Errorf("read quoted messages: %w", err)
 	}
-	err := s.Reader.UsersByKey(a.want.users, func(key int64, id string, object []byte) { a.users[key] = user{id, object} })
-	if err != nil {
-		return fmt.Errorf("read authors: %w", err)
+	if err := s.readUsers(); err != nil {
+		return err
 	}
 	for i := range a.rows {
 		if err := s.ctx.Err(); err != nil {
@@ -162,6 +171,75 @@ func (s *snapshot) deliver(fn func(*store.MessageRow) error) error {
 		}
 	}
 	a.reset()
+	return nil
+}
+
+// readUsers reads the users that are wanted.
+func (s *snapshot) readUsers() error {
+	a := &s.ahead
+	err := s.Reader.UsersByKey(a.want.users, func(key int64, id string, object []byte) { a.users[key] = user{id, object} })
+	if err != nil {
+		return fmt.Errorf("read users: %w", err)
+	}
+	return nil
+}
+
+// Members reads the users of members ahead, some at a time.
+func (s *snapshot) Members(channel int64, fn func(*store.MemberRow) error) error {
+	c := crowd[store.MemberRow]{snap: s, user: func(row *store.MemberRow) int64 { return row.User }, fn: fn}
+	return c.read(func(add func(*store.MemberRow) error) error {
+		return s.Reader.Members(channel, func(row *store.MemberRow) error {
+			return add(&store.MemberRow{User: row.User, Body: bytes.Clone(row.Body)})
+		})
+	})
+}
+
+// Reads is Members for read states.
+func (s *snapshot) Reads(channel int64, fn func(*store.ReadRow) error) error {
+	c := crowd[store.ReadRow]{snap: s, user: func(row *store.ReadRow) int64 { return row.User }, fn: fn}
+	return c.read(func(add func(*store.ReadRow) error) error { return s.Reader.Reads(channel, add) })
+}
+
+// crowd holds rows until their users have been read, in one go.
+type crowd[T any] struct {
+	snap *snapshot
+	user func(*T) int64
+	fn   func(*T) error
+	rows []T
+}
+
+// read hands out the rows that all gives.
+func (c *crowd[T]) read(all func(add func(*T) error) error) error {
+	err := all(func(row *T) error {
+		if len(c.rows) == aheadRows {
+			if err := c.deliver(); err != nil {
+				return err
+			}
+		}
+		c.rows = append(c.rows, *row)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.deliver()
+}
+
+func (c *crowd[T]) deliver() error {
+	a := &c.snap.ahead
+	a.begin()
+	for i := range c.rows {
+		a.wantUser(c.user(&c.rows[i]))
+	}
+	if err := c.snap.readUsers(); err != nil {
+		return err
+	}
+	for i := range c.rows {
+		if err := c.fn(&c.rows[i]); err != nil {
+			return err
+		}
+	}
+	c.rows = c.rows[:0]
 	return nil
 }
 

@@ -13,6 +13,8 @@ import (
 	"hansard/internal/render"
 	"hansard/internal/store"
 	"hansard/internal/store/postgres"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // filled is a store with an app, a user for every tenth message, and a channel
@@ -137,6 +139,69 @@ func TestSnapshotCopies(t *testing.T) {
 	}
 	if err := snap.Close(); err == nil {
 		t.Error("closed twice")
+	}
+}
+
+// Members and read states come with their users, whose number is not that of
+// what is read in one go, and end when the caller has had enough.
+func TestSnapshotCrowd(t *testing.T) {
+	t.Parallel()
+	const n = 600
+	s, app, channel := filled(t, postgres.Options{}, 10*n)
+	err := s.Update(t.Context(), app, func(tx store.Tx) error {
+		for i := range n {
+			id := fmt.Sprint("u", i*7%n)
+			if err := tx.PutMember(channel, &chat.Member{UserID: id, CreatedAt: chat.Time(1e15 + i), UpdatedAt: 1e15}); err != nil {
+				return err
+			}
+			if err := tx.PutRead(channel, &chat.Read{UserID: id, LastRead: chat.Time(1e15 + i)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := func(r store.Reader, most int) (out []string) {
+		enough := errors.New("enough")
+		name := func(key int64, what string) error {
+			id, object, err := r.UserByKey(key)
+			if out = append(out, id+what+string(object)); len(out)%most == 0 && err == nil {
+				return enough
+			}
+			return err
+		}
+		err := r.Members(channel, func(m *store.MemberRow) error { return name(m.User, string(m.Body)) })
+		if err != nil && !errors.Is(err, enough) {
+			t.Error(err)
+		}
+		err = r.Reads(channel, func(row *store.ReadRow) error { return name(row.User, fmt.Sprint(row.Read)) })
+		if err != nil && !errors.Is(err, enough) {
+			t.Error(err)
+		}
+		return out
+	}
+	for _, most := range []int{1 << 20, 300} {
+		var want []string
+		if err := s.View(t.Context(), app, func(r store.Reader) error {
+			want = all(r, most)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if len(want) < min(2*n, 2*most) {
+			t.Fatalf("%d rows", len(want))
+		}
+		snap := snapshotOf(t, s, app)
+		for range 2 { // the second time the users are known
+			if diff := cmp.Diff(want, all(snap, most)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		}
+		if err := snap.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
