@@ -252,6 +252,20 @@ func (m *team) grab(t *store.Task, lease time.Duration) (span *store.Span) {
 
 const allOfC = `{"channels":[{"cid":"messaging:c"}],"version":"v2"}`
 
+// generousStore claims a second span only once others have some.
+type generousStore struct {
+	*postgres.Store
+	claims atomic.Int64
+	others *sync.WaitGroup
+}
+
+func (s *generousStore) ClaimSpan(ctx context.Context, of store.SpansOf, owner string, lease time.Duration, below int) (*store.Span, error) {
+	if s.claims.Add(1) > 1 {
+		s.others.Wait()
+	}
+	return s.Store.ClaimSpan(ctx, of, owner, lease, below)
+}
+
 // A worker that dies over a span holds the others up for as long as its lease,
 // also when it has the first one.
 func TestSpanOfTheDead(t *testing.T) {
@@ -261,14 +275,11 @@ func TestSpanOfTheDead(t *testing.T) {
 	_, want := m.whole(allOfC)
 	claimed := m.claim(allOfC)
 	var span *store.Span
-	grabbed := make(chan bool)
-	go func() {
-		defer close(grabbed)
-		span = m.grab(claimed, 300*time.Millisecond)
-	}()
+	var grabbed sync.WaitGroup
+	grabbed.Go(func() { span = m.grab(claimed, 300*time.Millisecond) })
+	m.service.Store = &generousStore{Store: m.service.Store.(*postgres.Store), others: &grabbed}
 	var over atomic.Int64
 	m.service.SpanDone = func(taken bool) {
-		<-grabbed
 		if taken {
 			over.Add(1)
 		}
@@ -290,9 +301,18 @@ func TestSpanOfTheDead(t *testing.T) {
 // frozenStore stands still when it is to say that a span is done.
 type frozenStore struct {
 	*postgres.Store
-	froze chan *store.Span
-	thaw  chan struct{}
-	ended chan error
+	claimed func()
+	froze   chan *store.Span
+	thaw    chan struct{}
+	ended   chan error
+}
+
+func (s *frozenStore) ClaimSpan(ctx context.Context, of store.SpansOf, owner string, lease time.Duration, below int) (*store.Span, error) {
+	span, err := s.Store.ClaimSpan(ctx, of, owner, lease, below)
+	if span != nil {
+		s.claimed()
+	}
+	return span, err
 }
 
 func (s *frozenStore) BeatSpans(context.Context, []store.Span, time.Duration) ([]int, error) {
@@ -321,7 +341,13 @@ func TestSpanOfTheFrozen(t *testing.T) {
 	_, want := m.whole(allOfC)
 	claimed := m.claim(allOfC)
 	slow := m.process()
-	frozen := &frozenStore{Store: slow.Store.(*postgres.Store), froze: make(chan *store.Span, 1), thaw: make(chan struct{}), ended: make(chan error, 1)}
+	var has sync.WaitGroup
+	has.Add(1)
+	m.service.Store = &generousStore{Store: m.service.Store.(*postgres.Store), others: &has}
+	frozen := &frozenStore{
+		Store: slow.Store.(*postgres.Store), claimed: sync.OnceFunc(has.Done),
+		froze: make(chan *store.Span, 1), thaw: make(chan struct{}), ended: make(chan error, 1),
+	}
 	slow.Store, slow.SpanLease = frozen, 300*time.Millisecond
 
 	// The lead waits until the other one is frozen, and that one until the lead
@@ -330,10 +356,12 @@ func TestSpanOfTheFrozen(t *testing.T) {
 	var thaw sync.Once
 	m.service.SpanDone = func(taken bool) {
 		if taken {
-			thaw.Do(func() { close(frozen.thaw) })
-			if err := <-frozen.ended; !errors.Is(err, store.ErrLeaseLost) {
-				t.Errorf("a span that was taken over ends with %v", err)
-			}
+			thaw.Do(func() {
+				close(frozen.thaw)
+				if err := <-frozen.ended; !errors.Is(err, store.ErrLeaseLost) {
+					t.Errorf("a span that was taken over ends with %v", err)
+				}
+			})
 		} else if begun.CompareAndSwap(false, true) {
 			<-frozen.froze
 		}
@@ -367,20 +395,6 @@ func TestSpansCanceled(t *testing.T) {
 	if left, err := os.ReadDir(m.service.Scratch); err != nil && !errors.Is(err, os.ErrNotExist) || len(left) != 0 {
 		t.Errorf("scratch files are left: %v, %v", left, err)
 	}
-}
-
-// generousStore claims a second span only once others have some.
-type generousStore struct {
-	*postgres.Store
-	claims atomic.Int64
-	others *sync.WaitGroup
-}
-
-func (s *generousStore) ClaimSpan(ctx context.Context, of store.SpansOf, owner string, lease time.Duration, below int) (*store.Span, error) {
-	if s.claims.Add(1) > 1 {
-		s.others.Wait()
-	}
-	return s.Store.ClaimSpan(ctx, of, owner, lease, below)
 }
 
 // Whoever is called away ends what it has begun. Whoever shuts down hands back
