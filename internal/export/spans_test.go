@@ -560,7 +560,7 @@ func TestSpansRefused(t *testing.T) {
 
 // lossyStore says once of each span that it was lost.
 type lossyStore struct {
-	*postgres.Store
+	*generousStore
 	mu   sync.Mutex
 	lost map[int]bool
 }
@@ -584,15 +584,12 @@ func TestSpansLost(t *testing.T) {
 	m.fat("c", 45)
 	_, want := m.whole(allOfC)
 	claimed := m.claim(allOfC)
-	m.service.Store = &lossyStore{Store: m.store.(*postgres.Store), lost: map[int]bool{}}
+	var grabbed sync.WaitGroup
+	m.service.Store = &lossyStore{&generousStore{Store: m.store.(*postgres.Store), others: &grabbed}, sync.Mutex{}, map[int]bool{}}
 	m.service.SpanLease = 500 * time.Millisecond
 	// The first span is with somebody who dies: the lead holds others meanwhile,
 	// until it is told that they are lost.
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		m.grab(claimed, 2*time.Second)
-	}()
+	grabbed.Go(func() { m.grab(claimed, 2*time.Second) })
 	var done, again atomic.Int64
 	m.service.SpanDone = func(taken bool) {
 		done.Add(1)
@@ -607,6 +604,5 @@ func TestSpansLost(t *testing.T) {
 	if _, got := m.result(result); !bytes.Equal(got, want) || done.Load() != 4 || again.Load() == 0 {
 		t.Errorf("%d bytes, want %d; %d spans, %d of them again", len(got), len(want), done.Load(), again.Load())
 	}
-	<-ended
 	m.expectNothing(claimed)
 }
