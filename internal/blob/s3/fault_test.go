@@ -407,3 +407,65 @@ func TestWithoutConditions(t *testing.T) {
 	}
 	r.expect(t, key, content(6<<20, 8))
 }
+
+// Who has put a part may use its bytes for something else, also if that failed:
+// a transport that is given up may be in the middle of reading them.
+func TestNobodyReadsOn(t *testing.T) {
+	t.Parallel()
+	r := setup(t, s3test.New(t), nil)
+	name, err := r.store.Begin(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.direct.AbortUpload(context.WithoutCancel(t.Context()), key, name) }()
+	whole := content(blob.MinPart, 1)
+	if _, err := r.store.PutPart(t.Context(), key, name, 1, bytes.NewReader(whole), blob.MinPart); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	body := &readOn{Reader: bytes.NewReader(whole), cancel: cancel, returned: make(chan struct{}), over: make(chan struct{})}
+	_, err = r.store.PutPart(ctx, key, name, 2, body, blob.MinPart)
+	close(body.returned)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("putting a part gave %v", err)
+	}
+	<-body.over
+	if body.late {
+		t.Error("the bytes are read after the part was given up")
+	}
+}
+
+// readOn is a body of which the first read for a request, which is the one after
+// that for its checksum, takes until the request is given up, and a little more.
+type readOn struct {
+	*bytes.Reader
+	cancel         func()
+	returned, over chan struct{}
+	seeks          int
+	once           sync.Once
+	late           bool // once over
+}
+
+func (b *readOn) Seek(offset int64, whence int) (int64, error) {
+	b.seeks++
+	return b.Reader.Seek(offset, whence)
+}
+
+func (b *readOn) WriteTo(w io.Writer) (int64, error) {
+	return io.Copy(w, struct{ io.Reader }{b.Reader})
+}
+
+func (b *readOn) Read(p []byte) (int, error) {
+	if b.seeks > 1 {
+		b.once.Do(func() {
+			defer close(b.over)
+			b.cancel()
+			select {
+			case <-b.returned:
+				b.late = true
+			case <-time.After(300 * time.Millisecond):
+			}
+		})
+	}
+	return b.Reader.Read(p)
+}
