@@ -28,6 +28,7 @@ const (
 	flagReply              // a message with a parent
 	flagParent             // a reference to a parent
 	flagBad                // only the id is known
+	flagStored             // a reply that the store has to a message of the file
 )
 
 // The fields in which references stand.
@@ -76,18 +77,31 @@ type checker struct {
 	problems problems
 	plan     plan
 	users    seen
+	threads  threads
+	view     func(func(store.Reader) error) error
 	key      []byte
 	rec      *scan.Record
 }
 
 // check reads the file to its end and checks it. A file with problems gives
-// them and a nil error; an error says that the check could not be made.
-func check(ctx context.Context, s *scan.Scanner, now chat.Time, dir string, limit int,
+// them and a nil error; an error says that the check could not be made. insert says
+// that the file will change nothing that is stored.
+func check(ctx context.Context, s *scan.Scanner, now chat.Time, dir string, limit int, insert bool,
 	view func(func(store.Reader) error) error, progress func(records, messages int64),
 ) (plan, problems, error) {
-	c := &checker{table: refs.New(dir, limit), users: newSeen()}
+	c := &checker{table: refs.New(dir, limit), users: newSeen(), threads: threads{insert: insert}, view: view}
 	c.parser = &parser{scan: s, now: now, embeddedReactions: func() bool { return c.order.form().embeddedReactions() }}
-	err := c.read(ctx, progress)
+	err := view(func(r store.Reader) error {
+		some, err := r.Threads()
+		c.threads.none = !some
+		return err
+	})
+	if err == nil {
+		err = c.read(ctx, progress)
+	}
+	if err == nil {
+		err = c.answer()
+	}
 	if err == nil && !c.problems.more && !c.problems.notChat {
 		err = view(func(r store.Reader) error { return c.resolve(ctx, r) })
 	}
@@ -253,6 +267,9 @@ func (c *checker) noteMessage(r *record) error {
 		flags = flagReply
 	}
 	if err := c.define(idMessage, m.ID, flags, c.table.Hash(m.CID)); err != nil {
+		return err
+	}
+	if err := c.ask(m); err != nil {
 		return err
 	}
 	if err := c.channel(m.CID); err != nil {

@@ -134,6 +134,10 @@ func TestBadFiles(t *testing.T) {
 			`{"channel":{"cid":"team:d"},"messages":[{"id":"m","user":{"id":"u"}}]}]`, []string{
 			`line 1, column 155: id is already given on line 1, in another channel`,
 		}},
+		{"message of an export that is a reply and is none", `[{"channel":{"cid":"team:c"},"messages":[{"id":"m","user":{"id":"u","created_at":"2024-01-01T00:00:00Z"}}]},` + "\n" +
+			`{"channel":{"cid":"team:c"},"messages":[{"id":"m","user":{"id":"u"},"parent_id":"p"}]}]`, []string{
+			`line 2, column 47: id is already given on line 1, and only one of the two is a reply`,
+		}},
 	}
 	p := newPlace(t) // one for all: a bad file changes nothing
 	for _, test := range tests {

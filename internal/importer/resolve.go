@@ -5,8 +5,8 @@ import (
 	"errors"
 	"strings"
 
-	"hansard/internal/chat"
 	"hansard/internal/importer/refs"
+	"hansard/internal/render"
 	"hansard/internal/store"
 )
 
@@ -22,12 +22,12 @@ type resolver struct {
 	looked  bool // found is known
 	found   bool // it is in the store
 	message store.MessageRow
-	cid     string // channel that was looked up last, and its key
-	channel int64
+	isReply bool // and is a reply
+	render  *render.Renderer
 }
 
 func (c *checker) resolve(ctx context.Context, r store.Reader) error {
-	res := &resolver{c: c, reader: r, form: c.order.form()}
+	res := &resolver{c: c, reader: r, form: c.order.form(), render: render.New(r)}
 	count := 0
 	return c.table.Each(func(n *refs.Note, first bool) error {
 		if count++; count%1024 == 0 {
@@ -36,7 +36,7 @@ func (c *checker) resolve(ctx context.Context, r store.Reader) error {
 			}
 		}
 		if first {
-			res.defined, res.looked = false, false
+			res.defined, res.looked, res.found = false, false, false
 		}
 		if n.Ref {
 			return res.reference(n)
@@ -60,12 +60,18 @@ func (r *resolver) definition(n *refs.Note) {
 		r.problem(n, ids[n.Kind][0], "is already given on line %d", r.def.Line)
 	case n.Kind == idMessage && n.Extra != r.def.Extra:
 		r.problem(n, "id", "is already given on line %d, in another channel", r.def.Line)
+	case n.Kind == idMessage && (n.Flags^r.def.Flags)&flagReply != 0:
+		r.problem(n, "id", "is already given on line %d, and only one of the two is a reply", r.def.Line)
 	}
 }
 
 func (r *resolver) reference(n *refs.Note) error {
-	if n.Flags&flagParent != 0 {
+	switch {
+	case n.Flags&flagParent != 0:
 		return r.parent(n)
+	case n.Flags&flagStored != 0:
+		r.stored(n)
+		return nil
 	}
 	if r.defined {
 		return nil
@@ -86,48 +92,54 @@ func (r *resolver) reference(n *refs.Note) error {
 	return nil
 }
 
-// parent checks the parent of a reply.
+// parent checks the parent of a reply: the one of the file, unless that leaves alone
+// the one in the store.
 func (r *resolver) parent(n *refs.Note) error {
 	const field = "parent_id"
-	if r.defined {
+	id, cid := "", ""
+	if !r.defined || r.c.threads.insert {
+		name, err := r.c.table.Name(n)
+		if err != nil {
+			return err
+		}
+		id, cid, _ = strings.Cut(name, " ")
+		if !r.looked {
+			if err := r.look(idMessage, id); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case r.defined && r.def.Flags&flagBad != 0:
+		return nil
+	case r.defined && !r.found:
 		switch {
-		case r.def.Flags&flagBad != 0:
 		case r.def.Extra != n.Extra:
 			r.problem(n, field, "names a message of another channel")
 		case r.def.Flags&flagReply != 0:
 			r.problem(n, field, "names a message that is itself a reply")
 		}
 		return nil
-	}
-	name, err := r.c.table.Name(n)
-	if err != nil {
-		return err
-	}
-	id, cid, _ := strings.Cut(name, " ")
-	if !r.looked {
-		if err := r.look(idMessage, id); err != nil {
-			return err
-		}
-	}
-	switch {
 	case !r.found && r.form.isExport():
 		// It was outside the exported window, or has been deleted for good.
 		return nil
 	case !r.found:
 		r.problem(n, field, "names the message %s, which is neither in the file nor in the store", id)
 		return nil
-	case r.message.Type == chat.Reply:
+	case r.isReply && r.defined:
+		r.problem(n, field, "names a message that is itself a reply in the store")
+		return nil
+	case r.isReply:
 		r.problem(n, field, "names a message that is itself a reply")
 		return nil
 	}
-	if cid != r.cid {
-		row, err := r.reader.Channel(cid)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		r.cid, r.channel = cid, row.Key
-	}
-	if r.channel != r.message.Channel {
+	channel, err := r.c.threads.key(r.reader, cid)
+	switch {
+	case err != nil || channel == r.message.Channel:
+		return err
+	case r.defined:
+		r.problem(n, field, "names a message that the store has in another channel")
+	default:
 		r.problem(n, field, "names a message of another channel")
 	}
 	return nil
@@ -141,7 +153,9 @@ func (r *resolver) look(k refs.Kind, id string) (err error) {
 	case idChannel:
 		_, err = r.reader.Channel(id)
 	case idMessage:
-		r.message, err = r.reader.Message(id)
+		if r.message, err = r.reader.Message(id); err == nil {
+			r.isReply, err = r.storedReply(&r.message)
+		}
 	}
 	r.looked, r.found = true, err == nil
 	if errors.Is(err, store.ErrNotFound) {
