@@ -45,6 +45,18 @@ func TestBadFiles(t *testing.T) {
 		{"bad time", `{"type":"user","data":{"id":"u","created_at":"yesterday"}}`, []string{
 			`line 1, column 46: created_at must be a time in RFC 3339, such as 2021-02-17T08:17:49.745857Z`,
 		}},
+		{"seconds since 1970", `{"type":"user","data":{"id":"u","created_at":1613549869}}`, []string{
+			`line 1, column 46: created_at must be a time in RFC 3339, such as 2021-02-17T08:17:49.745857Z, or a number of nanoseconds since 1970; this one seems to be in seconds`,
+		}},
+		{"milliseconds since 1970", world + prefix + `{"id":"m","user":"u","cid":"team:c","created_at":1613549869745}}`, []string{
+			`line 6, column 75: created_at must be a time in RFC 3339, such as 2021-02-17T08:17:49.745857Z, or a number of nanoseconds since 1970; this one seems to be in milliseconds`,
+		}},
+		{"microseconds since 1970", world + `{"type":"member","data":{"cid":"team:c","user_id":"u","last_read":1613549869745857}}`, []string{
+			`line 6, column 67: last_read must be a time in RFC 3339, such as 2021-02-17T08:17:49.745857Z, or a number of nanoseconds since 1970; this one seems to be in microseconds`,
+		}},
+		{"time before 1970", `{"type":"user","data":{"id":"u","created_at":-1613549869745857000}}`, []string{
+			`line 1, column 46: created_at must be a time between 1970 and 9999, in nanoseconds`,
+		}},
 		{"bad id", `{"type":"user","data":{"id":"a b"}}`, []string{
 			`line 1, column 29: id must be made of a-z, A-Z, 0-9, @, _, ! and -`,
 		}},
