@@ -56,8 +56,12 @@ func (r *resolver) definition(n *refs.Note) {
 	}
 	switch {
 	case n.Flags&flagWeak != 0:
+	case r.form == Documented && n.Kind == idReaction:
+		r.problem(n, "type", "names a reaction of this user to this message that is already given on line %d", r.def.Line)
+	case r.form == Documented && n.Kind == idMember:
+		r.problem(n, named(ids[n.Kind], n.Field), "names a member of this channel who is already given on line %d", r.def.Line)
 	case r.form == Documented:
-		r.problem(n, ids[n.Kind][0], "is already given on line %d", r.def.Line)
+		r.problem(n, named(ids[n.Kind], n.Field), "is already given on line %d", r.def.Line)
 	case n.Kind == idMessage && n.Extra != r.def.Extra:
 		r.problem(n, "id", "is already given on line %d, in another channel", r.def.Line)
 	case n.Kind == idMessage && (n.Flags^r.def.Flags)&flagReply != 0:
@@ -87,7 +91,7 @@ func (r *resolver) reference(n *refs.Note) error {
 	}
 	if !r.found {
 		what := map[refs.Kind]string{idUser: "user", idChannel: "channel", idMessage: "message"}[n.Kind]
-		r.problem(n, fields[n.Field][0], "names the %s %s, which is neither in the file nor in the store", what, name)
+		r.problem(n, fieldOf(n), "names the %s %s, which is neither in the file nor in the store", what, name)
 	}
 	return nil
 }
@@ -162,6 +166,17 @@ func (r *resolver) look(k refs.Kind, id string) (err error) {
 		return nil
 	}
 	return err
+}
+
+// fieldOf is the field of a reference, as it is called in the file.
+func fieldOf(n *refs.Note) string { return named(fields[n.Field&(1<<fieldBits-1)], n.Field>>fieldBits) }
+
+// named is the name that a record has of several, or the usual one.
+func named(names []string, which uint8) string {
+	if int(which) < len(names) {
+		return names[which]
+	}
+	return names[0]
 }
 
 func (r *resolver) problem(n *refs.Note, field, format string, args ...any) {

@@ -137,10 +137,12 @@ func (r *resolver) stored(n *refs.Note) {
 	switch {
 	case r.defined && !r.c.threads.insert:
 		// The file says where it belongs.
-	case n.Field == atParent:
+	case n.Field&(1<<fieldBits-1) == atParent:
 		r.problem(n, "parent_id", "makes a reply of a message that has replies in the store")
+	case int(n.Field>>fieldBits) == len(fields[atChannel]):
+		r.problem(n, "", "the message is in another channel than the replies to it in the store")
 	default:
-		r.problem(n, fields[n.Field][0], "is another channel than that of the replies to this message in the store")
+		r.problem(n, fieldOf(n), "is another channel than that of the replies to this message in the store")
 	}
 }
 

@@ -78,6 +78,12 @@ func TestThreadsInTheStore(t *testing.T) {
 			message(`"id":"p","cid":"team:e","user":"u"`), []string{
 			"line 2, column 42: cid " + elsewhere,
 		}},
+		{"a parent moves in a channels export", importer.Upsert, `[{"channel":{"cid":"team:d"},"messages":[{"id":"p","user":{"id":"u"}}]}]`, []string{
+			"line 1, column 42: the message is in another channel than the replies to it in the store",
+		}},
+		{"a parent is named by type and id", importer.Upsert, message(`"id":"p","channel_type":"team","channel_id":"d","user":"u"`), []string{
+			"line 1, column 71: channel_id " + elsewhere,
+		}},
 		{
 			"a thread turns over", importer.Upsert,
 			message(`"id":"r","cid":"team:c","user":"u"`) + message(`"id":"p","cid":"team:c","user":"u","parent_id":"r"`) +
