@@ -166,12 +166,11 @@ type channelRef struct {
 // take reads a member that names the channel, and reports whether it did.
 func (r *channelRef) take(d *decoder, name []byte, v span) bool {
 	switch string(name) {
-	case "cid":
-		r.field = "cid"
-		d.agree("cid", v, &r.cid, d.cid("cid", v, MaxChannelID))
-	case "channel_cid":
-		r.field = "channel_cid"
-		d.agree("channel_cid", v, &r.cid, d.cid("channel_cid", v, MaxChannelID))
+	case "cid", "channel_cid":
+		if r.field = "cid"; len(name) > len(r.field) {
+			r.field = "channel_cid"
+		}
+		d.agree(r.field, v, &r.cid, d.cid(r.field, v, MaxChannelID))
 	case "channel_type":
 		r.field = "channel_type"
 		r.typ = d.typText("channel_type", v)

@@ -121,14 +121,14 @@ func (m *members) Read(p []byte) (int, error) {
 	for {
 		n, err := m.z.Read(p)
 		switch {
-		case err != io.EOF:
+		case !errors.Is(err, io.EOF):
 			return n, err
 		case n > 0:
 			return n, nil
 		}
 		head, err := m.in.Peek(len(gzipMagic))
 		switch {
-		case err != nil && err != io.EOF:
+		case err != nil && !errors.Is(err, io.EOF):
 			return 0, err
 		case len(head) == 0:
 			return 0, io.EOF
@@ -136,7 +136,7 @@ func (m *members) Read(p []byte) (int, error) {
 			return 0, errTrailing
 		}
 		if err := m.z.Reset(m.in); err != nil {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
 			return 0, err
