@@ -19,7 +19,7 @@ type threads struct {
 	insert bool // what is stored is left alone
 	none   bool // the store has no replies
 	asked  []askedMessage
-	bytes  int
+	text   []byte // of their records
 	ids    []string
 
 	cid     string // channel that was looked up last, and its key
@@ -45,17 +45,12 @@ func (c *checker) ask(m *chat.Message) error {
 	if t.none {
 		return nil
 	}
-	n := len(t.asked)
-	if n == cap(t.asked) {
-		t.asked = append(make([]askedMessage, 0, threadsAtOnce), t.asked...)
-	}
-	t.asked = t.asked[:n+1]
-	a := &t.asked[n]
-	text := a.rec.Raw[:0] // of a message before
-	*a = askedMessage{rec: *c.rec, id: m.ID, cid: m.CID, reply: m.ParentID != ""}
-	a.rec.Raw = append(text, c.rec.Raw...)
-	t.bytes += len(a.rec.Raw)
-	if len(t.asked) < threadsAtOnce && t.bytes < threadsBytes {
+	from := len(t.text)
+	t.text = append(t.text, c.rec.Raw...)
+	a := askedMessage{rec: *c.rec, id: m.ID, cid: m.CID, reply: m.ParentID != ""}
+	a.rec.Raw = t.text[from:len(t.text):len(t.text)] // stays there should the text have to move
+	t.asked = append(t.asked, a)
+	if len(t.asked) < threadsAtOnce && len(t.text) < threadsBytes {
 		return nil
 	}
 	return c.answer()
@@ -85,10 +80,10 @@ func (c *checker) answer() error {
 		}
 		return nil
 	})
-	if t.bytes > 2*threadsBytes {
-		t.asked = nil // one was big, and its room is not kept
+	if cap(t.text) > 2*threadsBytes {
+		t.text = nil // one was big, and its room is not kept
 	}
-	t.asked, t.bytes = t.asked[:0], 0
+	t.asked, t.text = t.asked[:0], t.text[:0]
 	return err
 }
 
