@@ -16,6 +16,9 @@ type Reader interface {
 	UserKey(id string) (int64, error)
 	// UserByKey returns a user's id and stored JSON object, or ErrNotFound.
 	UserByKey(key int64) (id string, object []byte, err error)
+	// UserInto is UserByKey for those who ask often: it appends the object to
+	// buf, and returns buf.
+	UserInto(buf []byte, key int64) (id string, grown []byte, err error)
 	// Users calls fn with every user of the app in order of id.
 	Users(fn func(key int64, id string, object []byte) error) error
 

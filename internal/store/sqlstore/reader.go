@@ -60,6 +60,12 @@ func (r *reader) UserByKey(key int64) (id string, object []byte, err error) {
 	return id, object, err
 }
 
+func (r *reader) UserInto(buf []byte, key int64) (id string, grown []byte, err error) {
+	err = r.one("user", "", userByKey, []any{key, r.app},
+		func(s Row) { id, buf = s.Text(0), append(buf, s.Bytes(1)...) })
+	return id, buf, err
+}
+
 func (r *reader) Users(fn func(key int64, id string, object []byte) error) error {
 	return r.conn.Query(`SELECT key, id, body FROM users WHERE app = $1 ORDER BY id`, []any{r.app},
 		func(s Row) error { return fn(s.Int(0), s.Text(1), s.Bytes(2)) })
