@@ -3,6 +3,8 @@ package importer
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,7 +89,9 @@ const progressEvery = 200 * time.Millisecond
 // an *[Interrupted].
 //
 // Imports of an app happen in the order in which they were made, so those that
-// are not finished are seen to first.
+// are not finished are seen to first. If the last of these is of the same file,
+// with the same options, it is taken up, and there is no second one: a command
+// that was killed can be given again.
 //
 // A file that cannot be imported is a *[FileError].
 func (s *Service) ImportFile(ctx context.Context, app store.App, r io.Reader, o FileOptions) (*Report, error) {
@@ -109,14 +113,17 @@ func (s *Service) ImportFile(ctx context.Context, app store.App, r io.Reader, o 
 		name = "import"
 	}
 	path := uploadKey(app, name)
-	size, err := s.copyIn(ctx, path, r, o.Progress)
-	if err != nil {
+	req := request{Path: path, Mode: o.Mode, MergeCustom: o.MergeCustom}
+	if req.Size, req.SHA256, err = s.copyIn(ctx, path, r, o.Progress); err != nil {
 		if ctx.Err() != nil {
 			err = &Interrupted{cause: ctx.Err()}
 		}
 		return nil, err
 	}
-	id, err := s.enqueue(ctx, app, request{Path: path, Mode: o.Mode, MergeCustom: o.MergeCustom, Size: size})
+	id, err := s.takeUp(ctx, app, &req, o)
+	if err == nil && id == "" {
+		id, err = s.enqueue(ctx, app, req)
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.Blob.Delete(context.WithoutCancel(ctx), path))
 	}
@@ -148,22 +155,24 @@ func (s *Service) ImportFile(ctx context.Context, app store.App, r io.Reader, o 
 	return &Report{Records: d.Of, Counts: res.Counts, Skipped: res.Skipped, Seconds: res.Seconds}, nil
 }
 
-// copyIn copies the file into the blob store.
-func (s *Service) copyIn(ctx context.Context, path string, r io.Reader, progress func(Progress)) (size int64, err error) {
+// copyIn copies the file into the blob store. sum is its SHA-256 in hex.
+func (s *Service) copyIn(ctx context.Context, path string, r io.Reader, progress func(Progress)) (size int64, sum string, err error) {
 	w, err := s.Blob.Create(ctx, path)
 	if err != nil {
-		return 0, fmt.Errorf("copy the file: %w", err)
+		return 0, "", fmt.Errorf("copy the file: %w", err)
 	}
 	defer func() { _ = w.Abort() }()
+	hash := sha256.New()
 	buf := make([]byte, 1<<20)
 	for {
 		if err := ctx.Err(); err != nil {
-			return size, err
+			return size, "", err
 		}
 		n, err := r.Read(buf)
 		if n > 0 {
+			hash.Write(buf[:n])
 			if _, err := w.Write(buf[:n]); err != nil {
-				return size, fmt.Errorf("copy the file: %w", err)
+				return size, "", fmt.Errorf("copy the file: %w", err)
 			}
 			size += int64(n)
 			progress(Progress{State: Uploaded, Done: size})
@@ -172,11 +181,11 @@ func (s *Service) copyIn(ctx context.Context, path string, r io.Reader, progress
 			break
 		}
 		if err != nil {
-			return size, fmt.Errorf("read the file: %w", err)
+			return size, "", fmt.Errorf("read the file: %w", err)
 		}
 	}
 	if err := w.Commit(); err != nil {
-		return size, fmt.Errorf("copy the file: %w", err)
+		return size, "", fmt.Errorf("copy the file: %w", err)
 	}
-	return size, nil
+	return size, hex.EncodeToString(hash.Sum(nil)), nil
 }

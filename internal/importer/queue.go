@@ -13,26 +13,68 @@ import (
 	"hansard/internal/task"
 )
 
-// finishOlder runs the imports of the app that are not finished and were made
-// before that one, oldest first, or waits for whoever runs them.
-func (s *Service) finishOlder(ctx context.Context, app store.App, id string, o FileOptions) error {
+// imports calls fn with the imports of the app, newest first, until fn has seen
+// enough.
+func (s *Service) imports(ctx context.Context, app store.App, fn func(*store.Task) (more bool)) error {
 	const page = 100
-	var older []store.Task
-	reached := false // the newest come first
 	for offset := 0; ; offset += page {
 		tasks, err := s.Store.ListTasks(ctx, store.TaskQuery{App: app.ID, Kind: task.Import, Limit: page, Offset: offset})
 		if err != nil {
 			return fmt.Errorf("look for unfinished imports: %w", err)
 		}
 		for i := range tasks {
-			if reached && !tasks[i].Status.Final() {
-				older = append(older, tasks[i])
+			if !fn(&tasks[i]) {
+				return nil
 			}
-			reached = reached || tasks[i].ID == id
 		}
 		if len(tasks) < page {
-			break
+			return nil
 		}
+	}
+}
+
+// takeUp finds the import that asks for the same, if it is not finished and none
+// was made after it; "" if there is none. The copy that was made for another one
+// is deleted then.
+func (s *Service) takeUp(ctx context.Context, app store.App, req *request, o FileOptions) (id string, err error) {
+	err = s.imports(ctx, app, func(t *store.Task) bool {
+		if t.Status.Final() {
+			return true
+		}
+		// It was written by this package; what cannot be read is not the same.
+		var last request
+		_ = json.Unmarshal(t.Request, &last)
+		name := filepath.Base(last.Path)
+		last.Path = req.Path
+		if last == *req && !t.Cancel {
+			id = t.ID
+			o.Notice("the import of " + name + " was asked for before and is not finished: going on with that")
+		}
+		return false
+	})
+	if err != nil || id == "" {
+		return "", err
+	}
+	if err := s.Blob.Delete(ctx, req.Path); err != nil {
+		s.logger().Warn("delete a file that is being imported already", "task", id, "error", err)
+	}
+	return id, nil
+}
+
+// finishOlder runs the imports of the app that are not finished and were made
+// before that one, oldest first, or waits for whoever runs them.
+func (s *Service) finishOlder(ctx context.Context, app store.App, id string, o FileOptions) error {
+	var older []store.Task
+	reached := false
+	err := s.imports(ctx, app, func(t *store.Task) bool {
+		if reached && !t.Status.Final() {
+			older = append(older, *t)
+		}
+		reached = reached || t.ID == id
+		return true
+	})
+	if err != nil {
+		return err
 	}
 	for _, t := range slices.Backward(older) {
 		o.Notice(s.whatComesFirst(&t, o.Instances))
