@@ -3,8 +3,6 @@ package importer
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -113,8 +111,8 @@ func (s *Service) ImportFile(ctx context.Context, app store.App, r io.Reader, o 
 		name = "import"
 	}
 	path := uploadKey(app, name)
-	req := request{Path: path, Mode: o.Mode, MergeCustom: o.MergeCustom}
-	if req.Size, req.SHA256, err = s.copyIn(ctx, path, r, o.Progress); err != nil {
+	req := request{Path: path, Mode: o.Mode, MergeCustom: o.MergeCustom, Given: true}
+	if req.Size, err = s.copyIn(ctx, path, r, o.Progress); err != nil {
 		if ctx.Err() != nil {
 			err = &Interrupted{cause: ctx.Err()}
 		}
@@ -155,24 +153,22 @@ func (s *Service) ImportFile(ctx context.Context, app store.App, r io.Reader, o 
 	return &Report{Records: d.Of, Counts: res.Counts, Skipped: res.Skipped, Seconds: res.Seconds}, nil
 }
 
-// copyIn copies the file into the blob store. sum is its SHA-256 in hex.
-func (s *Service) copyIn(ctx context.Context, path string, r io.Reader, progress func(Progress)) (size int64, sum string, err error) {
+// copyIn copies the file into the blob store.
+func (s *Service) copyIn(ctx context.Context, path string, r io.Reader, progress func(Progress)) (size int64, err error) {
 	w, err := s.Blob.Create(ctx, path)
 	if err != nil {
-		return 0, "", fmt.Errorf("copy the file: %w", err)
+		return 0, fmt.Errorf("copy the file: %w", err)
 	}
 	defer func() { _ = w.Abort() }()
-	hash := sha256.New()
 	buf := make([]byte, 1<<20)
 	for {
 		if err := ctx.Err(); err != nil {
-			return size, "", err
+			return size, err
 		}
 		n, err := r.Read(buf)
 		if n > 0 {
-			hash.Write(buf[:n])
 			if _, err := w.Write(buf[:n]); err != nil {
-				return size, "", fmt.Errorf("copy the file: %w", err)
+				return size, fmt.Errorf("copy the file: %w", err)
 			}
 			size += int64(n)
 			progress(Progress{State: Uploaded, Done: size})
@@ -181,11 +177,11 @@ func (s *Service) copyIn(ctx context.Context, path string, r io.Reader, progress
 			break
 		}
 		if err != nil {
-			return size, "", fmt.Errorf("read the file: %w", err)
+			return size, fmt.Errorf("read the file: %w", err)
 		}
 	}
 	if err := w.Commit(); err != nil {
-		return size, "", fmt.Errorf("copy the file: %w", err)
+		return size, fmt.Errorf("copy the file: %w", err)
 	}
-	return size, hex.EncodeToString(hash.Sum(nil)), nil
+	return size, nil
 }

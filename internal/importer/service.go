@@ -68,8 +68,8 @@ type request struct {
 	Mode        string `json:"mode"`
 	MergeCustom bool   `json:"merge_custom"`
 	Size        int64  `json:"size"`
-	// SHA256 is that of the file, in hex; only of one that ImportFile has read.
-	SHA256 string `json:"sha256,omitempty"`
+	// Given says that the file was given to ImportFile, and not uploaded.
+	Given bool `json:"given,omitempty"`
 }
 
 // CreateURL returns a URL to which a file can be put once, and the path by
