@@ -103,7 +103,7 @@ func (s *Service) sameFile(ctx context.Context, one, other string) (bool, error)
 }
 
 // ended reports whether an error of io.ReadFull says only that there is no more.
-func ended(err error) bool { return err == io.EOF || err == io.ErrUnexpectedEOF }
+func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 // finishOlder runs the imports of the app that are not finished and were made
 // before that one, oldest first, or waits for whoever runs them.
