@@ -32,7 +32,7 @@ one. It takes Stream's documented import file and the export files of Hansard an
 of Stream (v1, v2, users), plain, gzip or zstd, and tells them apart by content.
 A file is checked as a whole first: a bad one changes nothing. The imports of an
 app happen in the order in which they were made, so one that was interrupted
-before is finished first.`,
+before is finished first; if it was of the same file and options, that is all.`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	f := c.Flags()

@@ -27,9 +27,19 @@ flags win over the environment, the environment over the file.`,
 		if err != nil {
 			return err
 		}
-		return m.serve(cmd.Context(), s)
+		return m.stopped(cmd.Context(), s, m.serve(cmd.Context(), s))
 	}
 	return c
+}
+
+// stopped is err, unless that says only that the process was told to stop while
+// it was starting. What runs until it is told to stop has not failed then.
+func (m *Main) stopped(ctx context.Context, s config.Settings, err error) error {
+	if !interrupted(ctx, err) {
+		return err
+	}
+	m.logger(s).Info("stopped while starting", "reason", oneLine(err))
+	return nil
 }
 
 func (m *Main) serve(ctx context.Context, s config.Settings) (err error) {

@@ -2,14 +2,22 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"database/sql"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hansard/client"
+	"hansard/internal/pgtest"
+	"hansard/internal/store/sqlite"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pressly/goose/v3/lock"
 )
 
 func TestServeAndExport(t *testing.T) {
@@ -155,5 +163,70 @@ func TestServeMakesAnApp(t *testing.T) {
 	r := run(t, "", "serve", "--listen", "127.0.0.1:0", "--data", data, "--api-key", "dev", "--api-secret", "another-secret")
 	if r.code != exitFailed || !strings.Contains(r.errOut, "another secret") {
 		t.Errorf("exit %d, %q", r.code, r.errOut)
+	}
+}
+
+// Told to stop while it still starts, a server or a worker has not failed: it
+// ends with 0, as it does later. What has an end that was not reached does not.
+func TestStoppedWhileStarting(t *testing.T) {
+	t.Parallel()
+	commands := []struct {
+		args []string
+		want int
+	}{
+		{[]string{"serve", "--listen", "127.0.0.1:0"}, exitOK},
+		{[]string{"worker"}, exitOK},
+		{[]string{"migrate"}, exitInterrupted},
+	}
+	for _, c := range commands {
+		t.Run("sqlite "+c.args[0], func(t *testing.T) {
+			t.Parallel()
+			data := t.TempDir()
+			db, err := sql.Open("sqlite", filepath.Join(data, sqlite.FileName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = db.Close() })
+			db.SetMaxOpenConns(1)
+			if _, err := db.ExecContext(t.Context(), `CREATE TABLE other (x); BEGIN EXCLUSIVE`); err != nil {
+				t.Fatal(err)
+			}
+			b := start(t, append(c.args, "--data", data)...)
+			if code := b.end(); code != c.want {
+				t.Errorf("exit %d\n%s", code, b.log())
+			}
+		})
+		t.Run("postgres "+c.args[0], func(t *testing.T) {
+			t.Parallel()
+			dsn := pgtest.Database(t)
+			other, err := pgx.Connect(t.Context(), dsn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = other.Close(context.WithoutCancel(t.Context())) })
+			// Another process migrates.
+			if _, err := other.Exec(t.Context(), `SELECT pg_advisory_lock($1)`, lock.DefaultLockID); err != nil {
+				t.Fatal(err)
+			}
+			b := start(t, append(c.args, "--data", t.TempDir(), "--database", dsn)...)
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			late := time.After(30 * time.Second)
+			for waits := false; !waits; {
+				select {
+				case <-tick.C:
+				case <-late:
+					t.Fatalf("never waited for the other one\n%s", b.log())
+				}
+				err := other.QueryRow(t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_stat_activity
+					WHERE datname = current_database() AND query LIKE 'SELECT pg_try_advisory_lock%')`).Scan(&waits)
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if code := b.end(); code != c.want {
+				t.Errorf("exit %d\n%s", code, b.log())
+			}
+		})
 	}
 }

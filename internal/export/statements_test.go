@@ -69,6 +69,11 @@ func (s *askedSnapshot) UserByKey(key int64) (string, []byte, error) {
 	return s.Snapshot.UserByKey(key)
 }
 
+func (s *askedSnapshot) UserInto(buf []byte, key int64) (string, []byte, error) {
+	s.asked["user"]++
+	return s.Snapshot.UserInto(buf, key)
+}
+
 func (s *askedSnapshot) Setting(name string) ([]byte, error) {
 	s.asked["setting"]++
 	return s.Snapshot.Setting(name)

@@ -28,6 +28,7 @@ const (
 	flagReply              // a message with a parent
 	flagParent             // a reference to a parent
 	flagBad                // only the id is known
+	flagStored             // a reply that the store has to a message of the file
 )
 
 // The fields in which references stand.
@@ -76,18 +77,31 @@ type checker struct {
 	problems problems
 	plan     plan
 	users    seen
+	threads  threads
+	view     func(func(store.Reader) error) error
 	key      []byte
 	rec      *scan.Record
 }
 
 // check reads the file to its end and checks it. A file with problems gives
-// them and a nil error; an error says that the check could not be made.
-func check(ctx context.Context, s *scan.Scanner, now chat.Time, dir string, limit int,
+// them and a nil error; an error says that the check could not be made. insert says
+// that the file will change nothing that is stored.
+func check(ctx context.Context, s *scan.Scanner, now chat.Time, dir string, limit int, insert bool,
 	view func(func(store.Reader) error) error, progress func(records, messages int64),
 ) (plan, problems, error) {
-	c := &checker{table: refs.New(dir, limit), users: newSeen()}
+	c := &checker{table: refs.New(dir, limit), users: newSeen(), threads: threads{insert: insert}, view: view}
 	c.parser = &parser{scan: s, now: now, embeddedReactions: func() bool { return c.order.form().embeddedReactions() }}
-	err := c.read(ctx, progress)
+	err := view(func(r store.Reader) error {
+		some, err := r.Threads()
+		c.threads.none = !some
+		return err
+	})
+	if err == nil {
+		err = c.read(ctx, progress)
+	}
+	if err == nil {
+		err = c.answer()
+	}
 	if err == nil && !c.problems.more && !c.problems.notChat {
 		err = view(func(r store.Reader) error { return c.resolve(ctx, r) })
 	}
@@ -255,6 +269,9 @@ func (c *checker) noteMessage(r *record) error {
 	if err := c.define(idMessage, m.ID, flags, c.table.Hash(m.CID)); err != nil {
 		return err
 	}
+	if err := c.ask(m); err != nil {
+		return err
+	}
 	if err := c.channel(m.CID); err != nil {
 		return err
 	}
@@ -271,7 +288,10 @@ func (c *checker) noteMessage(r *record) error {
 			return err
 		}
 	}
-	if m.ParentID != "" {
+	if m.ParentID == m.ID {
+		at, _ := fieldPos(c.rec, fields[atParent])
+		c.problems.add(problemAt(at, "parent_id", "names the message itself"))
+	} else if m.ParentID != "" {
 		n := refs.Note{Kind: idMessage, Field: atParent, Flags: flagParent, Extra: c.table.Hash(m.CID)}
 		if err := c.refer(m.ParentID, n, m.ParentID+" "+m.CID); err != nil {
 			return err
@@ -313,7 +333,9 @@ func (c *checker) define(k refs.Kind, id string, flags uint8, extra uint64) erro
 	n := refs.Note{Kind: k, Flags: flags, Extra: extra}
 	at := c.rec.Pos
 	if flags&flagWeak == 0 {
-		at = c.idPos(k)
+		var which int
+		at, which = c.idPos(k)
+		n.Field = uint8(which) //nolint:gosec // one of a few
 	}
 	n.Line, n.Column = at.Line, int32(min(at.Column, 1<<31-1))
 	return c.table.Define(id, n)
@@ -333,9 +355,9 @@ var ids = [...][]string{
 var idFirst = []byte(`{"id":`)
 
 // idPos is where the record's id stands: nearly always right at its beginning.
-func (c *checker) idPos(k refs.Kind) scan.Pos {
+func (c *checker) idPos(k refs.Kind) (at scan.Pos, which int) {
 	if (k == idUser || k == idChannel || k == idMessage) && bytes.HasPrefix(c.rec.Raw, idFirst) {
-		return c.rec.At(int64(len(idFirst)))
+		return c.rec.At(int64(len(idFirst))), 0
 	}
 	return fieldPos(c.rec, ids[k])
 }
@@ -356,9 +378,14 @@ func (c *checker) channel(cid string) error {
 	return c.refer(cid, refs.Note{Kind: idChannel, Field: atChannel}, cid)
 }
 
+// A reference's note has its field in the low bits of Field, and which of the names
+// of that it has in the others.
+const fieldBits = 4
+
 // refer notes a reference, and where in the file its field stands.
 func (c *checker) refer(id string, n refs.Note, name string) error {
-	at := fieldPos(c.rec, fields[n.Field])
+	at, which := fieldPos(c.rec, fields[n.Field])
+	n.Field |= uint8(which) << fieldBits //nolint:gosec // one of a few
 	n.Line, n.Column = at.Line, int32(min(at.Column, 1<<31-1))
 	return c.table.Refer(id, n, name)
 }

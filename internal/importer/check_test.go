@@ -33,6 +33,20 @@ func TestBadFiles(t *testing.T) {
 		{"HTML", "\n<html>\n<body>\n", []string{`line 2, column 1: is not JSON: this is not a chat file`}},
 		{"binary", "\x7fELF\x00\n\xff\n", []string{`line 1, column 1: is not JSON: this is not a chat file`}},
 		{"first record broken", `{"type":"user",` + "\n}\n" + strings.Repeat("more\n", 200), []string{`line 1, column 16: the JSON ends too early`}},
+		{"zip", "PK\x03\x04\x14\x00\x00\x00", []string{`line 1, column 1: the file is a zip archive, and must be JSON that is plain or compressed with gzip or zstd`}},
+		{"bzip2", "BZh91AY&SY\x00", []string{`line 1, column 1: the file is compressed with bzip2, and must be JSON that is plain or compressed with gzip or zstd`}},
+		{"like bzip2", "BZh is no magic", []string{`line 1, column 1: is not JSON: this is not a chat file`}},
+		{"xz", "\xfd7zXZ\x00\x00", []string{`line 1, column 1: the file is compressed with xz, and must be JSON that is plain or compressed with gzip or zstd`}},
+		{"encrypted export", "age-encryption.org/v1\n-> X25519 x\n", []string{
+			`line 1, column 1: the file is encrypted with age, and must be JSON that is plain or compressed with gzip or zstd`,
+		}},
+		{"text after gzip", gzipped(t, `{"type":"user","data":{"id":"u"}}`+"\n") + "more", []string{
+			`line 2, column 1: the gzip data is followed by something else`,
+		}},
+		{"gzip cut off", gzipped(t, world)[:60], []string{`line 1, column 1: the gzip data ends in the middle: the file is cut off`}},
+		{"second gzip cut off", gzipped(t, `{"type":"user","data":{"id":"u"}}`+"\n") + gzipped(t, world)[:3], []string{
+			`line 2, column 1: the gzip data ends in the middle: the file is cut off`,
+		}},
 		{"array of numbers", "[1,2,3]", []string{`line 1, column 2: the elements of the array must be objects`}},
 		{"empty", "", []string{`line 1, column 1: the file is empty`}},
 		{"unknown type", `{"type":"cat","data":{}}`, []string{
@@ -44,6 +58,18 @@ func TestBadFiles(t *testing.T) {
 		}},
 		{"bad time", `{"type":"user","data":{"id":"u","created_at":"yesterday"}}`, []string{
 			`line 1, column 46: created_at must be a time in RFC 3339, such as 2021-02-17T08:17:49.745857Z`,
+		}},
+		{"seconds since 1970", `{"type":"user","data":{"id":"u","created_at":1613549869}}`, []string{
+			`line 1, column 46: created_at must be a time in RFC 3339, such as 2021-02-17T08:17:49.745857Z, or a number of nanoseconds since 1970; this one seems to be in seconds`,
+		}},
+		{"milliseconds since 1970", world + prefix + `{"id":"m","user":"u","cid":"team:c","created_at":1613549869745}}`, []string{
+			`line 6, column 75: created_at must be a time in RFC 3339, such as 2021-02-17T08:17:49.745857Z, or a number of nanoseconds since 1970; this one seems to be in milliseconds`,
+		}},
+		{"microseconds since 1970", world + `{"type":"member","data":{"cid":"team:c","user_id":"u","last_read":1613549869745857}}`, []string{
+			`line 6, column 67: last_read must be a time in RFC 3339, such as 2021-02-17T08:17:49.745857Z, or a number of nanoseconds since 1970; this one seems to be in microseconds`,
+		}},
+		{"time before 1970", `{"type":"user","data":{"id":"u","created_at":-1613549869745857000}}`, []string{
+			`line 1, column 46: created_at must be a time between 1970 and 9999, in nanoseconds`,
 		}},
 		{"bad id", `{"type":"user","data":{"id":"a b"}}`, []string{
 			`line 1, column 29: id must be made of a-z, A-Z, 0-9, @, _, ! and -`,
@@ -58,15 +84,24 @@ func TestBadFiles(t *testing.T) {
 		{"NUL in a string", "{\"type\":\"user\",\"data\":{\"id\":\"u\",\"name\":\"a\x00\"}}", []string{
 			`line 1, column 42: the value is not valid JSON`,
 		}},
+		{"half of a surrogate pair", `{"type":"user","data":{"id":"u","name":"a\ud83d b"}}` + "\n" + `{"data":{"id":"v","name":"\udE00"},"type":"user"}`, []string{
+			`line 1, column 42: the value has half of a surrogate pair here, which is no character`,
+			`line 2, column 27: the JSON has half of a surrogate pair here, which is no character`,
+		}},
+		{"deep nesting", `{"type":"user","data":{"id":"u","x":` + strings.Repeat("[", 12_000) + strings.Repeat("]", 12_000) + "}}\n" +
+			`{"data":{"id":"v","x":` + strings.Repeat(`{"y":`, 12_000) + "1" + strings.Repeat("}", 12_000) + `},"type":"user"}`, []string{
+			`line 1, column 10036: the value is nested deeper than 10000 levels here`,
+			`line 2, column 50013: the JSON is nested deeper than 10000 levels here`,
+		}},
 		{"id twice", world + `{"type":"message","data":{"id":"p","cid":"team:c","user":"u"}}`, []string{
 			`line 6, column 32: id is already given on line 4`,
 		}},
 		{"member twice", world[:strings.Index(world, `{"type":"message"`)] +
 			strings.Repeat(`{"type":"member","data":{"cid":"team:c","user_id":"u"}}`+"\n", 2), []string{
-			`line 5, column 51: user_id is already given on line 4`,
+			`line 5, column 51: user_id names a member of this channel who is already given on line 4`,
 		}},
 		{"reaction twice", world + strings.Repeat(`{"type":"reaction","data":{"message_id":"p","user_id":"u","type":"like"}}`+"\n", 2), []string{
-			`line 7, column 66: type is already given on line 6`,
+			`line 7, column 66: type names a reaction of this user to this message that is already given on line 6`,
 		}},
 		{"out of order", world + `{"type":"user","data":{"id":"late"}}` + "\n" + `{"type":"channel","data":{"type":"team","id":"e","created_by":"late"}}`, []string{
 			`line 6, column 9: type user must come before message`,
@@ -76,7 +111,7 @@ func TestBadFiles(t *testing.T) {
 			`line 6, column 58: user names the user x, which is neither in the file nor in the store`,
 		}},
 		{"unknown author by id", world + prefix + `{"id":"m","user_id":"x","cid":"team:c"}}`, []string{
-			`line 6, column 46: user names the user x, which is neither in the file nor in the store`,
+			`line 6, column 46: user_id names the user x, which is neither in the file nor in the store`,
 		}},
 		{"unknown mention, twice", world + prefix + `{"id":"m","cid":"team:c","user":"u","mentioned_users":["x"]}}` + "\n" +
 			prefix + `{"id":"n","cid":"team:c","user":"u","mentioned_users":["u","x"]}}`, []string{
@@ -88,6 +123,18 @@ func TestBadFiles(t *testing.T) {
 		}},
 		{"unknown channel", world + prefix + `{"id":"m","cid":"team:x","user":"u"}}`, []string{
 			`line 6, column 42: cid names the channel team:x, which is neither in the file nor in the store`,
+		}},
+		{"unknown channel by type and id", world + prefix + `{"id":"m","channel_type":"team","channel_id":"x","user":"u"}}`, []string{
+			`line 6, column 71: channel_id names the channel team:x, which is neither in the file nor in the store`,
+		}},
+		{"two channels", world + prefix + `{"id":"m","channel_cid":"team:c","channel_type":"team","channel_id":"d","user":"u"}}`, []string{
+			`line 6, column 94: channel_id names another channel than the other fields do`,
+		}},
+		{"bad channel", world + prefix + `{"id":"m","channel_cid":"c","user":"u"}}`, []string{
+			`line 6, column 50: channel_cid must be a type and an id joined by a colon, such as messaging:general`,
+		}},
+		{"channel twice", world[:strings.Index(world, `{"type":"message"`)] + `{"type":"channel","data":{"cid":"team:c","created_by":"u"}}`, []string{
+			`line 4, column 33: cid is already given on line 2`,
 		}},
 		{"no channel", world + prefix + `{"id":"m","user":"u"}}`, []string{
 			`line 6, column 26: cid is required, or channel_type and channel_id`,
@@ -107,6 +154,9 @@ func TestBadFiles(t *testing.T) {
 		}},
 		{"parent is a reply", world + prefix + `{"id":"m","cid":"team:c","user":"u","parent_id":"r"}}`, []string{
 			`line 6, column 74: parent_id names a message that is itself a reply`,
+		}},
+		{"parent is the message itself", world + prefix + `{"id":"m","cid":"team:c","user":"u","parent_id":"m"}}`, []string{
+			`line 6, column 74: parent_id names the message itself`,
 		}},
 		{"unknown message", world + `{"type":"reaction","data":{"message_id":"x","user_id":"u","type":"like"}}`, []string{
 			`line 6, column 41: message_id names the message x, which is neither in the file nor in the store`,
@@ -133,6 +183,10 @@ func TestBadFiles(t *testing.T) {
 		{"message in two channels of an export", `[{"channel":{"cid":"team:c"},"messages":[{"id":"m","user":{"id":"u","created_at":"2024-01-01T00:00:00Z"}}]},` +
 			`{"channel":{"cid":"team:d"},"messages":[{"id":"m","user":{"id":"u"}}]}]`, []string{
 			`line 1, column 155: id is already given on line 1, in another channel`,
+		}},
+		{"message of an export that is a reply and is none", `[{"channel":{"cid":"team:c"},"messages":[{"id":"m","user":{"id":"u","created_at":"2024-01-01T00:00:00Z"}}]},` + "\n" +
+			`{"channel":{"cid":"team:c"},"messages":[{"id":"m","user":{"id":"u"},"parent_id":"p"}]}]`, []string{
+			`line 2, column 47: id is already given on line 1, and only one of the two is a reply`,
 		}},
 	}
 	p := newPlace(t) // one for all: a bad file changes nothing

@@ -87,7 +87,9 @@ const progressEvery = 200 * time.Millisecond
 // an *[Interrupted].
 //
 // Imports of an app happen in the order in which they were made, so those that
-// are not finished are seen to first.
+// are not finished are seen to first. If the last of these is of the same file,
+// with the same options, it is taken up, and there is no second one: a command
+// that was killed can be given again.
 //
 // A file that cannot be imported is a *[FileError].
 func (s *Service) ImportFile(ctx context.Context, app store.App, r io.Reader, o FileOptions) (*Report, error) {
@@ -109,14 +111,17 @@ func (s *Service) ImportFile(ctx context.Context, app store.App, r io.Reader, o 
 		name = "import"
 	}
 	path := uploadKey(app, name)
-	size, err := s.copyIn(ctx, path, r, o.Progress)
-	if err != nil {
+	req := request{Path: path, Mode: o.Mode, MergeCustom: o.MergeCustom, Given: true}
+	if req.Size, err = s.copyIn(ctx, path, r, o.Progress); err != nil {
 		if ctx.Err() != nil {
 			err = &Interrupted{cause: ctx.Err()}
 		}
 		return nil, err
 	}
-	id, err := s.enqueue(ctx, app, request{Path: path, Mode: o.Mode, MergeCustom: o.MergeCustom, Size: size})
+	id, err := s.takeUp(ctx, app, &req, o)
+	if err == nil && id == "" {
+		id, err = s.enqueue(ctx, app, req)
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.Blob.Delete(context.WithoutCancel(ctx), path))
 	}

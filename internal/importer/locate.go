@@ -13,8 +13,9 @@ import (
 )
 
 // fieldPos is where the value of the first of those fields stands that the
-// record has, or where the record begins.
-func fieldPos(rec *scan.Record, names []string) scan.Pos {
+// record has, and which of them it is. If it has none, it is where the record begins,
+// and len(names).
+func fieldPos(rec *scan.Record, names []string) (at scan.Pos, which int) {
 	best, offset := len(names), int64(0)
 	err := wire.Object(rec.Raw, func(name string, v jsontext.Value, at int64) error {
 		if i := slices.Index(names, name); i >= 0 && i < best && !wire.IsNull(v) {
@@ -23,9 +24,9 @@ func fieldPos(rec *scan.Record, names []string) scan.Pos {
 		return nil
 	})
 	if err != nil {
-		offset = 0
+		best, offset = len(names), 0
 	}
-	return rec.At(offset)
+	return rec.At(offset), best
 }
 
 // problem adds a decoder's error about a part of the record.

@@ -38,6 +38,10 @@ func (ps *problems) add(p Problem) {
 	at, _ := slices.BinarySearchFunc(ps.list, p, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Field, b.Field))
 	})
+	// What each of many stored replies takes exception to is told once.
+	if at < len(ps.list) && ps.list[at] == p {
+		return
+	}
 	if len(ps.list) == MaxProblems {
 		ps.more = true
 		if at == MaxProblems {

@@ -1,38 +1,124 @@
 package importer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"hansard/internal/blob"
 	"hansard/internal/store"
 	"hansard/internal/task"
 )
 
-// finishOlder runs the imports of the app that are not finished and were made
-// before that one, oldest first, or waits for whoever runs them.
-func (s *Service) finishOlder(ctx context.Context, app store.App, id string, o FileOptions) error {
+// imports calls fn with the imports of the app, newest first, until fn has seen
+// enough.
+func (s *Service) imports(ctx context.Context, app store.App, fn func(*store.Task) (more bool)) error {
 	const page = 100
-	var older []store.Task
-	reached := false // the newest come first
 	for offset := 0; ; offset += page {
 		tasks, err := s.Store.ListTasks(ctx, store.TaskQuery{App: app.ID, Kind: task.Import, Limit: page, Offset: offset})
 		if err != nil {
 			return fmt.Errorf("look for unfinished imports: %w", err)
 		}
 		for i := range tasks {
-			if reached && !tasks[i].Status.Final() {
-				older = append(older, tasks[i])
+			if !fn(&tasks[i]) {
+				return nil
 			}
-			reached = reached || tasks[i].ID == id
 		}
 		if len(tasks) < page {
-			break
+			return nil
 		}
+	}
+}
+
+// takeUp finds the import that asks for the same, if it is not finished and none
+// was made after it; "" if there is none. The copy that was made for another one
+// is deleted then.
+func (s *Service) takeUp(ctx context.Context, app store.App, req *request, o FileOptions) (id string, err error) {
+	var last request
+	err = s.imports(ctx, app, func(t *store.Task) bool {
+		if t.Status.Final() {
+			return true
+		}
+		// It was written by this package; what cannot be read is not the same.
+		if json.Unmarshal(t.Request, &last) == nil && !t.Cancel {
+			id = t.ID
+		}
+		return false
+	})
+	like := last
+	like.Path = req.Path
+	if err != nil || id == "" || like != *req {
+		return "", err
+	}
+	same, err := s.sameFile(ctx, last.Path, req.Path)
+	if err != nil || !same {
+		return "", err
+	}
+	o.Notice("the import of " + filepath.Base(last.Path) + " was asked for before and is not finished: going on with that")
+	if err := s.Blob.Delete(ctx, req.Path); err != nil {
+		s.logger().Warn("delete a file that is being imported already", "task", id, "error", err)
+	}
+	return id, nil
+}
+
+// sameFile reports whether two uploaded files of one size hold the same. The first
+// is nobody's any more once its import has ended.
+func (s *Service) sameFile(ctx context.Context, one, other string) (bool, error) {
+	a, _, err := s.Blob.Open(ctx, one)
+	if errors.Is(err, blob.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the file of the import before: %w", err)
+	}
+	defer func() { _ = a.Close() }()
+	b, _, err := s.Blob.Open(ctx, other)
+	if err != nil {
+		return false, fmt.Errorf("read the copy: %w", err)
+	}
+	defer func() { _ = b.Close() }()
+	const piece = 1 << 20
+	bufA, bufB := make([]byte, piece), make([]byte, piece)
+	for {
+		n, errA := io.ReadFull(a, bufA)
+		m, errB := io.ReadFull(b, bufB)
+		if !bytes.Equal(bufA[:n], bufB[:m]) {
+			return false, nil
+		}
+		for _, err := range []error{errA, errB} {
+			if err != nil && !ended(err) {
+				return false, fmt.Errorf("compare with the import before: %w", err)
+			}
+		}
+		if ended(errA) || ended(errB) {
+			return ended(errA) && ended(errB), nil
+		}
+	}
+}
+
+// ended reports whether an error of io.ReadFull says only that there is no more.
+func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
+
+// finishOlder runs the imports of the app that are not finished and were made
+// before that one, oldest first, or waits for whoever runs them.
+func (s *Service) finishOlder(ctx context.Context, app store.App, id string, o FileOptions) error {
+	var older []store.Task
+	reached := false
+	err := s.imports(ctx, app, func(t *store.Task) bool {
+		if reached && !t.Status.Final() {
+			older = append(older, *t)
+		}
+		reached = reached || t.ID == id
+		return true
+	})
+	if err != nil {
+		return err
 	}
 	for _, t := range slices.Backward(older) {
 		o.Notice(s.whatComesFirst(&t, o.Instances))

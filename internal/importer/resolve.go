@@ -5,8 +5,8 @@ import (
 	"errors"
 	"strings"
 
-	"hansard/internal/chat"
 	"hansard/internal/importer/refs"
+	"hansard/internal/render"
 	"hansard/internal/store"
 )
 
@@ -22,12 +22,12 @@ type resolver struct {
 	looked  bool // found is known
 	found   bool // it is in the store
 	message store.MessageRow
-	cid     string // channel that was looked up last, and its key
-	channel int64
+	isReply bool // and is a reply
+	render  *render.Renderer
 }
 
 func (c *checker) resolve(ctx context.Context, r store.Reader) error {
-	res := &resolver{c: c, reader: r, form: c.order.form()}
+	res := &resolver{c: c, reader: r, form: c.order.form(), render: render.New(r)}
 	count := 0
 	return c.table.Each(func(n *refs.Note, first bool) error {
 		if count++; count%1024 == 0 {
@@ -36,7 +36,7 @@ func (c *checker) resolve(ctx context.Context, r store.Reader) error {
 			}
 		}
 		if first {
-			res.defined, res.looked = false, false
+			res.defined, res.looked, res.found = false, false, false
 		}
 		if n.Ref {
 			return res.reference(n)
@@ -56,16 +56,26 @@ func (r *resolver) definition(n *refs.Note) {
 	}
 	switch {
 	case n.Flags&flagWeak != 0:
+	case r.form == Documented && n.Kind == idReaction:
+		r.problem(n, "type", "names a reaction of this user to this message that is already given on line %d", r.def.Line)
+	case r.form == Documented && n.Kind == idMember:
+		r.problem(n, named(ids[n.Kind], n.Field), "names a member of this channel who is already given on line %d", r.def.Line)
 	case r.form == Documented:
-		r.problem(n, ids[n.Kind][0], "is already given on line %d", r.def.Line)
+		r.problem(n, named(ids[n.Kind], n.Field), "is already given on line %d", r.def.Line)
 	case n.Kind == idMessage && n.Extra != r.def.Extra:
 		r.problem(n, "id", "is already given on line %d, in another channel", r.def.Line)
+	case n.Kind == idMessage && (n.Flags^r.def.Flags)&flagReply != 0:
+		r.problem(n, "id", "is already given on line %d, and only one of the two is a reply", r.def.Line)
 	}
 }
 
 func (r *resolver) reference(n *refs.Note) error {
-	if n.Flags&flagParent != 0 {
+	switch {
+	case n.Flags&flagParent != 0:
 		return r.parent(n)
+	case n.Flags&flagStored != 0:
+		r.stored(n)
+		return nil
 	}
 	if r.defined {
 		return nil
@@ -81,53 +91,59 @@ func (r *resolver) reference(n *refs.Note) error {
 	}
 	if !r.found {
 		what := map[refs.Kind]string{idUser: "user", idChannel: "channel", idMessage: "message"}[n.Kind]
-		r.problem(n, fields[n.Field][0], "names the %s %s, which is neither in the file nor in the store", what, name)
+		r.problem(n, fieldOf(n), "names the %s %s, which is neither in the file nor in the store", what, name)
 	}
 	return nil
 }
 
-// parent checks the parent of a reply.
+// parent checks the parent of a reply: the one of the file, unless that leaves alone
+// the one in the store.
 func (r *resolver) parent(n *refs.Note) error {
 	const field = "parent_id"
-	if r.defined {
+	id, cid := "", ""
+	if !r.defined || r.c.threads.insert {
+		name, err := r.c.table.Name(n)
+		if err != nil {
+			return err
+		}
+		id, cid, _ = strings.Cut(name, " ")
+		if !r.looked {
+			if err := r.look(idMessage, id); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case r.defined && r.def.Flags&flagBad != 0:
+		return nil
+	case r.defined && !r.found:
 		switch {
-		case r.def.Flags&flagBad != 0:
 		case r.def.Extra != n.Extra:
 			r.problem(n, field, "names a message of another channel")
 		case r.def.Flags&flagReply != 0:
 			r.problem(n, field, "names a message that is itself a reply")
 		}
 		return nil
-	}
-	name, err := r.c.table.Name(n)
-	if err != nil {
-		return err
-	}
-	id, cid, _ := strings.Cut(name, " ")
-	if !r.looked {
-		if err := r.look(idMessage, id); err != nil {
-			return err
-		}
-	}
-	switch {
 	case !r.found && r.form.isExport():
 		// It was outside the exported window, or has been deleted for good.
 		return nil
 	case !r.found:
 		r.problem(n, field, "names the message %s, which is neither in the file nor in the store", id)
 		return nil
-	case r.message.Type == chat.Reply:
+	case r.isReply && r.defined:
+		r.problem(n, field, "names a message that is itself a reply in the store")
+		return nil
+	case r.isReply:
 		r.problem(n, field, "names a message that is itself a reply")
 		return nil
 	}
-	if cid != r.cid {
-		row, err := r.reader.Channel(cid)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		r.cid, r.channel = cid, row.Key
-	}
-	if r.channel != r.message.Channel {
+	channel, err := r.c.threads.key(r.reader, cid)
+	switch {
+	case err != nil || channel == r.message.Channel:
+		return err
+	case r.defined:
+		r.problem(n, field, "names a message that the store has in another channel")
+	default:
 		r.problem(n, field, "names a message of another channel")
 	}
 	return nil
@@ -141,13 +157,26 @@ func (r *resolver) look(k refs.Kind, id string) (err error) {
 	case idChannel:
 		_, err = r.reader.Channel(id)
 	case idMessage:
-		r.message, err = r.reader.Message(id)
+		if r.message, err = r.reader.Message(id); err == nil {
+			r.isReply, err = r.storedReply(&r.message)
+		}
 	}
 	r.looked, r.found = true, err == nil
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	return err
+}
+
+// fieldOf is the field of a reference, as it is called in the file.
+func fieldOf(n *refs.Note) string { return named(fields[n.Field&(1<<fieldBits-1)], n.Field>>fieldBits) }
+
+// named is the name that a record has of several, or the usual one.
+func named(names []string, which uint8) string {
+	if int(which) < len(names) {
+		return names[which]
+	}
+	return names[0]
 }
 
 func (r *resolver) problem(n *refs.Note, field, format string, args ...any) {

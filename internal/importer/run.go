@@ -196,7 +196,7 @@ func (r *attempt) check(ctx context.Context) error {
 	// What was needed to get here is not to be in memory beside the notes.
 	debug.FreeOSMemory()
 	view := func(fn func(store.Reader) error) error { return r.s.Store.View(ctx, r.a.Task.App, fn) }
-	plan, problems, err := check(ctx, in.Scanner, r.now(), scratch, r.s.SortMemory, view, func(records, messages int64) {
+	plan, problems, err := check(ctx, in.Scanner, r.now(), scratch, r.s.SortMemory, r.req.Mode == Insert, view, func(records, messages int64) {
 		r.progress(messages/2, in.estimate(messages), records, in.estimate(records))
 	})
 	if err != nil {

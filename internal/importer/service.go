@@ -68,6 +68,8 @@ type request struct {
 	Mode        string `json:"mode"`
 	MergeCustom bool   `json:"merge_custom"`
 	Size        int64  `json:"size"`
+	// Given says that the file was given to ImportFile, and not uploaded.
+	Given bool `json:"given,omitempty"`
 }
 
 // CreateURL returns a URL to which a file can be put once, and the path by

@@ -573,6 +573,76 @@ func TestInterrupted(t *testing.T) {
 	assertTidy(t, p)
 }
 
+// Asked for again, the file of an import that was interrupted is not imported a
+// second time: that import is gone on with. It is another one where the options
+// or the file differ, or where somebody has asked for something else since.
+func TestInterruptedImportIsTakenUp(t *testing.T) {
+	t.Parallel()
+	file := bigFile(600)
+	tests := []struct {
+		name    string
+		file    string
+		options importer.FileOptions
+		between bool // another import is asked for before
+		tasks   int  // in the end
+	}{
+		{name: "the same", file: file, tasks: 1},
+		{name: "under another name", file: file, options: importer.FileOptions{Name: "copy.jsonl", Mode: importer.Upsert}, tasks: 1},
+		{name: "another mode", file: file, options: importer.FileOptions{Mode: importer.Insert}, tasks: 2},
+		{name: "merged", file: file, options: importer.FileOptions{MergeCustom: true}, tasks: 2},
+		{name: "another file", file: strings.ReplaceAll(file, "number", "NUMBER"), tasks: 2},
+		{name: "another one since", file: file, between: true, tasks: 3},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			p.BatchRecords = 100
+			sound := p.Store
+			ctx, cancel := context.WithCancel(t.Context())
+			p.Store = &hooked{Store: sound, before: cancel}
+			_, err := p.importFile(ctx, file, importer.FileOptions{Name: "chat.jsonl"})
+			e, ok := errors.AsType[*importer.Interrupted](err)
+			if !ok || e.Task == "" {
+				t.Fatalf("interrupted: %v", err)
+			}
+			p.Store = sound
+			if test.between {
+				p.create(t, strings.ReplaceAll(file, "number", "since"), "", false)
+			}
+			var notices []string
+			test.options.Notice = func(line string) { notices = append(notices, line) }
+			report := p.mustImport(t, test.file, test.options)
+			if report.Records == 0 || test.options.Mode != importer.Insert && report.Counts.Messages != 600 {
+				t.Errorf("report %+v", report)
+			}
+			const going = "the import of chat.jsonl was asked for before and is not finished: going on with that"
+			if said := slices.Contains(notices, going); said != (test.tasks == 1) {
+				t.Errorf("notices %q", notices)
+			}
+			tasks, err := p.Store.ListTasks(t.Context(), store.TaskQuery{App: p.app.ID})
+			if err != nil || len(tasks) != test.tasks {
+				t.Fatalf("%d tasks, %v", len(tasks), err)
+			}
+			for i := range tasks {
+				if tasks[i].Status != store.Completed {
+					t.Error(summary(&tasks[i]))
+				}
+			}
+			messages := p.read(t).channels[0].messages
+			for _, m := range messages {
+				if strings.Contains(m, `"text":"since`) {
+					t.Fatalf("the last import was not the last: %.80s", m)
+				}
+			}
+			if len(messages) != 600 {
+				t.Errorf("%d messages", len(messages))
+			}
+			assertTidy(t, p)
+		})
+	}
+}
+
 // An import that somebody else asked for is not canceled with the one that
 // waits for it.
 func TestInterruptedWhileDoingAnOlderOne(t *testing.T) {

@@ -28,7 +28,7 @@ type userCache struct {
 	end    int64  // bytes put in so far; what is at p lies at p modulo the size
 
 	model  []byte // the first object
-	object []byte // of a user that is not kept
+	object []byte // of the user that was read last; for one that is not kept
 	id     []byte
 	entry  []byte // on its way into the ring
 }
@@ -109,24 +109,24 @@ func (c *userCache) find(key int64) ([]byte, error) {
 func (c *userCache) slot(key int64) []byte { return c.slots[8*int(key)&(len(c.slots)-1):] }
 
 func (c *userCache) read(key int64) ([]byte, error) {
-	plain, stored, err := c.reader.UserByKey(key)
+	plain, object, err := c.reader.UserInto(c.object[:0], key)
 	if errors.Is(err, store.ErrNotFound) {
 		// Nothing in the store lets a row outlive its user; should a damaged
 		// database, the export must still name somebody.
 		plain = fmt.Sprintf("deleted-user-%d", key)
-		stored = wire.AppendUser(nil, &chat.User{ID: plain, DeletedAt: 1})
+		object = wire.AppendUser(object, &chat.User{ID: plain, DeletedAt: 1})
 	} else if err != nil {
 		return nil, err
 	}
+	c.object = object
 	c.id = wire.AppendString(c.id[:0], plain)
 	if c.model == nil {
-		c.model = append([]byte{}, stored...)
+		c.model = append([]byte{}, object...)
 	}
 	c.entry = append(c.entry[:0], make([]byte, header)...)
 	c.entry = append(c.entry, c.id...)
-	c.entry = appendDifference(c.entry, stored, c.model)
+	c.entry = appendDifference(c.entry, object, c.model)
 	if len(c.entry) > len(c.ring)/8 || len(c.id) > math.MaxUint16 {
-		c.object = append(c.object[:0], stored...)
 		return nil, nil
 	}
 	binary.LittleEndian.PutUint64(c.entry[atKey:], uint64(key))

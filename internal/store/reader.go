@@ -16,6 +16,9 @@ type Reader interface {
 	UserKey(id string) (int64, error)
 	// UserByKey returns a user's id and stored JSON object, or ErrNotFound.
 	UserByKey(key int64) (id string, object []byte, err error)
+	// UserInto is UserByKey for those who ask often: it appends the object to
+	// buf, and returns buf.
+	UserInto(buf []byte, key int64) (id string, grown []byte, err error)
 	// Users calls fn with every user of the app in order of id.
 	Users(fn func(key int64, id string, object []byte) error) error
 
@@ -49,6 +52,12 @@ type Reader interface {
 	// Replies calls fn with the replies to a message, deleted ones too, by
 	// created_at, id. The range's Channel is not looked at.
 	Replies(parent string, r MessageRange, fn func(*MessageRow) error) error
+	// Threads reports whether any message of the app is a reply.
+	Threads() (bool, error)
+	// Answered calls fn with those of the ids, none of which is empty, that some
+	// message names as its parent, deleted or not, in no order. There need not be a
+	// message with that id.
+	Answered(ids []string, fn func(id string)) error
 	// Pinned calls fn with the pinned messages of a channel, newest first by
 	// created_at, id.
 	Pinned(channel int64, fn func(*MessageRow) error) error

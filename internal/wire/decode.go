@@ -159,19 +159,26 @@ type channelRef struct {
 	cid     string
 	typ, id []byte
 	members []string
-	at      span
+	at      span   // of the last of them
+	field   string // which that is
 }
 
 // take reads a member that names the channel, and reports whether it did.
 func (r *channelRef) take(d *decoder, name []byte, v span) bool {
 	switch string(name) {
 	case "cid", "channel_cid":
-		d.agree("cid", v, &r.cid, d.cid("cid", v, MaxChannelID))
+		if r.field = "cid"; len(name) > len(r.field) {
+			r.field = "channel_cid"
+		}
+		d.agree(r.field, v, &r.cid, d.cid(r.field, v, MaxChannelID))
 	case "channel_type":
+		r.field = "channel_type"
 		r.typ = d.typText("channel_type", v)
 	case "channel_id":
+		r.field = "channel_id"
 		r.id = d.idText("channel_id", v, MaxChannelID)
 	case "channel_member_ids":
+		r.field = "channel_member_ids"
 		r.members = d.users("channel_member_ids", v, nil)
 	default:
 		return false
@@ -193,7 +200,7 @@ func (r *channelRef) resolve(d *decoder) string {
 	if r.cid == "" {
 		r.cid = string(buf)
 	} else if r.cid != string(buf) {
-		d.fail("cid", r.at.start, "does not agree with channel_type and channel_id")
+		d.fail(r.field, r.at.start, "names another channel than the other fields do")
 	}
 	return r.cid
 }

@@ -361,7 +361,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"no message id", message, `«{"cid":"a:b","user_id":"x"}»`, "id", "is required"},
 		{"no message cid", message, `«{"id":"a","user_id":"x","channel_type":"messaging"}»`, "cid", "is required"},
 		{"no author", message, `«{"id":"a","cid":"a:b","user":null}»`, "user_id", "is required"},
-		{"flat disagrees", message, `{"id":"a","cid":"a:b","channel_type":"a","channel_id":«"c"»,"user_id":"x"}`, "cid", "agree"},
+		{"flat disagrees", message, `{"id":"a","cid":"a:b","channel_type":"a","channel_id":«"c"»,"user_id":"x"}`, "channel_id", "names another channel"},
 		{"type", message, `{"id":"a","cid":"a:b","user_id":"x","type":«"ephemeral"»}`, "type", "must be regular"},
 		{"attachment", message, `{"id":"a","cid":"a:b","user_id":"x","attachments":[{},«"x"»]}`, "attachments[1]", "must be an object"},
 		{"mentioned", message, `{"id":"a","cid":"a:b","user_id":"x","mentioned_users":["b",«null»]}`, "mentioned_users[1]", "user id"},

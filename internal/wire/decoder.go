@@ -19,6 +19,8 @@ type decoder struct {
 	off int64 // added to offsets in errors
 	err *FieldError
 	emb *Embedded // nil: what is embedded is not collected
+
+	anyTime bool // a time may be long before there were chats, as bounds may
 }
 
 func (d *decoder) fail(field string, at int, format string, args ...any) {
@@ -183,8 +185,13 @@ func (d *decoder) time(field string, v span) chat.Time {
 		}
 		return t
 	case '0' <= c && c <= '9' || c == '-':
-		t := chat.Time(d.int(field, v, math.MinInt64, math.MaxInt64) / 1000)
-		if d.err == nil && !t.Valid() {
+		n := d.int(field, v, math.MinInt64, math.MaxInt64)
+		t := chat.Time(n / 1000)
+		switch unit := unitOf(n); {
+		case d.err != nil:
+		case unit != "" && !d.anyTime:
+			d.fail(field, v.start, "must be a time in RFC 3339, such as 2021-02-17T08:17:49.745857Z, or a number of nanoseconds since 1970; this one seems to be in %s", unit)
+		case !t.Valid():
 			d.fail(field, v.start, "must be a time between 1970 and 9999, in nanoseconds")
 		}
 		return t
@@ -192,6 +199,20 @@ func (d *decoder) time(field string, v span) chat.Time {
 		d.mismatch(field, v, "a time (RFC 3339, or nanoseconds since 1970)")
 		return 0
 	}
+}
+
+// unitOf guesses the unit of a time that no chat has as nanoseconds since 1970: it
+// would be before March 1973.
+func unitOf(n int64) string {
+	switch {
+	case n <= 0 || n >= 1e17:
+		return ""
+	case n < 1e11:
+		return "seconds"
+	case n < 1e14:
+		return "milliseconds"
+	}
+	return "microseconds"
 }
 
 // strings reads a list of strings.

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -77,6 +78,7 @@ func syntaxError(raw []byte) *FieldError {
 	if errors.As(err, &syntactic) {
 		offset = syntactic.ByteOffset
 	}
+	fault := SyntaxFault(raw, syntactic)
 	switch {
 	case !utf8.Valid(raw):
 		reason = "is not valid UTF-8"
@@ -87,6 +89,31 @@ func syntaxError(raw []byte) *FieldError {
 		offset, reason = int64(len(raw)), "is not valid JSON: it ends too early"
 	case errors.Is(err, io.EOF):
 		reason = "is empty"
+	case fault != "":
+		reason = fault
 	}
 	return &FieldError{Offset: offset, Reason: reason}
+}
+
+// maxDepth is how deep the JSON decoder goes.
+const maxDepth = 10000
+
+// SyntaxFault says what is wrong where raw is well-formed JSON to the eye: there is
+// half of a surrogate pair, or a value in too many others. It is "" where it is
+// something else, and raw is simply no JSON. e may be nil.
+func SyntaxFault(raw []byte, e *jsontext.SyntacticError) string {
+	if e == nil || e.ByteOffset < 0 || e.ByteOffset >= int64(len(raw)) {
+		return ""
+	}
+	switch at := raw[e.ByteOffset:]; {
+	case len(at) >= 6 && at[0] == '\\' && at[1] == 'u' && (at[2] == 'd' || at[2] == 'D') && at[3] >= '8' && isHex(at[3]) && isHex(at[4]) && isHex(at[5]):
+		return "has half of a surrogate pair here, which is no character"
+	case (at[0] == '{' || at[0] == '[') && strings.Count(string(e.JSONPointer), "/") >= maxDepth:
+		return fmt.Sprintf("is nested deeper than %d levels here", maxDepth)
+	}
+	return ""
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
 }

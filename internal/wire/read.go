@@ -93,7 +93,10 @@ func Int(field string, v jsontext.Value, offset, least, most int64) (int64, erro
 // Time reads RFC 3339, or an integer of nanoseconds since 1970, and cuts it to
 // microseconds; null reads as 0.
 func Time(field string, v jsontext.Value, offset int64) (chat.Time, error) {
-	return read(v, offset, func(d *decoder, all span) chat.Time { return d.time(field, all) })
+	return read(v, offset, func(d *decoder, all span) chat.Time {
+		d.anyTime = true
+		return d.time(field, all)
+	})
 }
 
 // StringList reads an array of strings; null reads as nil, [] as an empty list.

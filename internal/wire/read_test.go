@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -152,5 +153,22 @@ func TestMembers(t *testing.T) {
 	stop := errors.New("stop")
 	if err := wire.Members([]byte(`{"a":1}`), func([]byte, jsontext.Value) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A bound may lie anywhere; what has happened in a chat did so after its time began.
+func TestTimesAsNumbers(t *testing.T) {
+	t.Parallel()
+	for number, unit := range map[string]string{
+		"1613549869": "seconds", "1613549869745": "milliseconds", "1613549869745857": "microseconds", "1613549869745857000": "",
+	} {
+		if _, err := wire.Time("since", jsontext.Value(number), 0); err != nil {
+			t.Errorf("a bound of %s: %v", number, err)
+		}
+		_, err := wire.DecodeUser([]byte(`{"id":"u","created_at":` + number + `}`))
+		var e *wire.FieldError
+		if unit == "" && err != nil || unit != "" && (!errors.As(err, &e) || !strings.HasSuffix(e.Reason, "seems to be in "+unit)) {
+			t.Errorf("%s: got %v", number, err)
+		}
 	}
 }

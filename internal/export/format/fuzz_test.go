@@ -2,7 +2,6 @@ package format_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -16,6 +15,8 @@ import (
 	"hansard/internal/render"
 	"hansard/internal/store"
 	"hansard/internal/store/storetest/engine"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // split is an Out as exports have it: reactions apart from the rest.
@@ -239,7 +240,7 @@ func (c *chooser) custom() (all chat.Custom) {
 // draw makes a chat up.
 func draw(choices []byte, words, value string) *talk {
 	c := &chooser{choices: choices, words: strings.ToValidUTF8(words[:min(len(words), 300)], "\ufffd"), value: chat.Raw("null")}
-	if json.Valid([]byte(value)) {
+	if jsontext.Value(value).IsValid() { // as decoding is: no name twice, all of it UTF-8
 		c.value = chat.Raw(encode(raw(value)))
 	}
 	t := &talk{since: c.maybe(), until: c.maybe(), hide: c.maybe(), clear: c.one(2)}

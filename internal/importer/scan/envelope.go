@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"hansard/internal/wire"
 )
 
 // envelope reads {"type":"…","data":{…}} in the form in which nearly all lines
@@ -165,6 +167,9 @@ func syntax(dec *jsontext.Decoder, line []byte, err error) (offset int64, field,
 		return offset, field, "is given twice"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return int64(len(line)), "", "the JSON ends too early"
+	}
+	if fault := wire.SyntaxFault(line, bad); fault != "" {
+		return offset, "", "the JSON " + fault
 	}
 	if offset >= 0 && offset < int64(len(line)) && line[offset] < 0x20 {
 		return offset, "", fmt.Sprintf("the JSON has an unexpected control character 0x%02x", line[offset])

@@ -96,6 +96,9 @@ var (
 
 // detect tells lines from an array by the first byte that is not white space.
 func (s *Scanner) detect() (*Record, error) {
+	if foreign, ok := errors.AsType[otherError](s.pending); ok {
+		return nil, s.stopAt(s.win.pos, "%s", foreign)
+	}
 	if s.pending != nil {
 		return nil, s.pending
 	}

@@ -272,3 +272,11 @@ func (s *snapshot) UserByKey(key int64) (id string, object []byte, err error) {
 	}
 	return s.Reader.UserByKey(key)
 }
+
+// UserInto is UserByKey into buf.
+func (s *snapshot) UserInto(buf []byte, key int64) (id string, grown []byte, err error) {
+	if u, ok := s.ahead.users[key]; ok {
+		return u.id, append(buf, u.object...), nil
+	}
+	return s.Reader.UserInto(buf, key)
+}

@@ -166,7 +166,7 @@ func TestSnapshotCrowd(t *testing.T) {
 	all := func(r store.Reader, most int) (out []string) {
 		enough := errors.New("enough")
 		name := func(key int64, what string) error {
-			id, object, err := r.UserByKey(key)
+			id, object, err := r.UserInto(nil, key)
 			if out = append(out, id+what+string(object)); len(out)%most == 0 && err == nil {
 				return enough
 			}

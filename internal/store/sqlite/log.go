@@ -196,6 +196,7 @@ func (l *writeAhead) wait(ctx context.Context) error {
 	patience := maxLogWait
 	if full {
 		patience = maxFullWait
+		l.store.opts.Logger.Info("a full write-ahead log holds a snapshot back until it has started over", "bytes", size)
 	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()

@@ -4,15 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"hansard/internal/blob/disk"
 	"hansard/internal/chat"
+	"hansard/internal/clock/clocktest"
+	"hansard/internal/export"
 	"hansard/internal/store"
 	"hansard/internal/store/sqlite"
+	"hansard/internal/task"
 )
 
 const mib = 1 << 20
@@ -138,4 +144,100 @@ func TestFullLogHoldsSnapshots(t *testing.T) {
 	if after := w.size(); after > before {
 		t.Errorf("the log grew from %d to %d bytes", before, after)
 	}
+}
+
+// TestHeldExportLives: an export that a full log holds back has nothing new to
+// tell, and yet whoever polls its task sees that it lives: updated_at goes on
+// (contract section 4). The log says what it waits for.
+func TestHeldExportLives(t *testing.T) {
+	t.Parallel()
+	dir, said := t.TempDir(), &lines{}
+	s, app := openChat(t, dir)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	clock := clocktest.New(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	s, err := sqlite.Open(t.Context(), dir, sqlite.Options{Now: clock.Now, Logger: slog.New(slog.NewTextHandler(said, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	files, err := disk.Open(t.TempDir(), disk.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = files.Close() })
+	sqlite.ShortLog(s, mib, 4*mib)
+	w := &writing{T: t, store: s, app: app, path: filepath.Join(dir, "hansard.db-wal")}
+	reading := w.snapshot()
+	w.grow(4 * mib)
+
+	quiet := slog.New(slog.DiscardHandler)
+	exports := &export.Service{Store: s, Blob: files, Scratch: t.TempDir(), Logger: quiet, Limits: export.Limits{Channels: 1}}
+	id, err := exports.RequestChannels(t.Context(), store.App{ID: app, Key: "key"}, []byte(`{"channels":[{"cid":"messaging:general"}]}`), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &task.Runner{
+		Store: s, Handlers: map[string]task.Handler{task.ExportChannels: exports.RunChannels},
+		Lease: time.Hour, Beat: 10 * time.Millisecond, Logger: quiet,
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := r.RunOne(t.Context(), app, id)
+		ended <- err
+	}()
+	await := func(what string, is func(*store.Task) bool) {
+		t.Helper()
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		late := time.After(30 * time.Second)
+		for {
+			got, err := s.Task(t.Context(), app, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if is(got) {
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-late:
+				t.Fatalf("never %s: %s, %d of %d, updated %s", what, got.Status, got.Done, got.Total, got.UpdatedAt.Std())
+			}
+		}
+	}
+	await("held back", func(*store.Task) bool { return said.has("holds a snapshot back") })
+	for second := range 3 {
+		clock.Advance(time.Second)
+		now := chat.TimeOf(clock.Now())
+		await(fmt.Sprintf("updated in second %d", second), func(got *store.Task) bool {
+			return got.UpdatedAt == now && got.Status == store.Running && got.Done == 0 && got.Total == int64(w.n)
+		})
+	}
+	if err := reading.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	await("completed", func(got *store.Task) bool { return got.Status == store.Completed && got.Done == int64(w.n) })
+}
+
+// lines is what a logger has said.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) has(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), text)
 }

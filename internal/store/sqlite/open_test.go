@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"errors"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"hansard/internal/store"
 	"hansard/internal/store/sqlite"
@@ -132,5 +134,71 @@ func TestUnusableFolder(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), dir) || strings.Contains(err.Error(), "sqlite:") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// held is a lock on the database, as another process might hold it.
+func held(t *testing.T, dir, how string) (release func()) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(dir, sqlite.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	c, err := db.Conn(t.Context())
+	if err == nil {
+		_, err = c.ExecContext(t.Context(), how)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if _, err := c.ExecContext(t.Context(), `ROLLBACK`); err != nil {
+			t.Error(err)
+		}
+		if err := errors.Join(c.Close(), db.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// While another process holds the database, opening it and writing to it wait
+// for as long as the caller does, and no longer.
+func TestWaitsForAnotherProcess(t *testing.T) {
+	t.Parallel()
+	const patience = 3 * time.Second
+	hasty := func() context.Context {
+		ctx, done := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		t.Cleanup(done)
+		return ctx
+	}
+	dir := t.TempDir()
+	release := held(t, dir, `CREATE TABLE other (x); BEGIN EXCLUSIVE`)
+	s, err := sqlite.Open(hasty(), dir, sqlite.Options{Busy: patience})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		if err == nil {
+			_ = s.Close()
+		}
+		t.Errorf("opened while another process holds the database: %v", err)
+	}
+	release()
+	if s, err = sqlite.Open(t.Context(), dir, sqlite.Options{Busy: patience}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	app := store.App{Name: "a", Key: "a", Secret: "s"}
+	release = held(t, dir, `BEGIN IMMEDIATE`)
+	if err := s.CreateApp(hasty(), &app); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("wrote while another process does: %v", err)
+	}
+	made := make(chan error, 1)
+	go func() { made <- s.CreateApp(t.Context(), &app) }()
+	release()
+	if err := <-made; err != nil {
+		t.Errorf("once it has ended: %v", err)
 	}
 }

@@ -105,7 +105,7 @@ func open(ctx context.Context, dir string, opts Options) (_ *Store, version int6
 		writes: make(chan *write, 256),
 		done:   make(chan struct{}),
 	}
-	conn, err := s.connect()
+	conn, err := lite.Open(s.path, min(lookEvery, s.opts.Busy))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -114,9 +114,7 @@ func open(ctx context.Context, dir string, opts Options) (_ *Store, version int6
 			err = errors.Join(err, conn.Close())
 		}
 	}()
-	// The page size must be set before the first table, and WAL is a property
-	// of the file. 16 KiB pages hold the bodies of nearly all messages.
-	if err := conn.Script(`PRAGMA page_size = 16384; PRAGMA journal_mode = WAL`); err != nil {
+	if err := s.layOut(ctx, conn); err != nil {
 		return nil, 0, err
 	}
 	if version, err = s.migrate(ctx); err != nil {
@@ -126,8 +124,10 @@ func open(ctx context.Context, dir string, opts Options) (_ *Store, version int6
 	// what random inserts into the indexes live from. What is deleted is written
 	// over: a hard delete must leave nothing in the file. What a savepoint may
 	// have to undo is kept in memory: it is a few pages, and files are slow.
-	err = conn.Script(`PRAGMA synchronous = FULL; PRAGMA cache_size = -24576;
-		PRAGMA journal_size_limit = 33554432; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;` + checkpointLive.pragma())
+	err = s.patiently(ctx.Err, func() error {
+		return conn.Script(`PRAGMA synchronous = FULL; PRAGMA cache_size = -24576;
+			PRAGMA journal_size_limit = 33554432; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;` + checkpointLive.pragma())
+	})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -140,6 +140,35 @@ func open(ctx context.Context, dir string, opts Options) (_ *Store, version int6
 	go s.writer(conn)
 	s.startScrubber(ctx)
 	return s, version, nil
+}
+
+// layOut makes the database what it is to be before the first table is made: the
+// page size must be set by then, and WAL is a property of the file. 16 KiB pages
+// hold the bodies of nearly all messages.
+func (s *Store) layOut(ctx context.Context, c *lite.Conn) error {
+	return s.patiently(ctx.Err, func() error {
+		return c.Script(`PRAGMA page_size = 16384; PRAGMA journal_mode = WAL`)
+	})
+}
+
+// lookEvery is how long SQLite waits for a lock at a time, on the connection that
+// writes.
+const lookEvery = 50 * time.Millisecond
+
+// patiently calls fn until no other process is in its way, or until that has
+// taken too long. SQLite itself would wait whatever happens; here the wait ends
+// with an error of ended.
+func (s *Store) patiently(ended, fn func() error) error {
+	for began := time.Now(); ; {
+		err := fn()
+		if !lite.IsBusy(err) || time.Since(began) > s.opts.Busy {
+			return err
+		}
+		if err := ended(); err != nil {
+			return err
+		}
+		<-time.After(time.Millisecond) // some locks SQLite does not wait for at all
+	}
 }
 
 // private makes the folder and the database file if they are missing, both for

@@ -145,10 +145,7 @@ func (s *Store) commit(c *lite.Conn, group []*write) {
 	if !sameUsers {
 		s.users.forget() // somebody may be renamed, or deleted
 	}
-	err := s.syncFor(c, group)
-	if err == nil {
-		err = c.Exec(`BEGIN IMMEDIATE`)
-	}
+	err := s.begin(c, group)
 	if err == nil {
 		s.bulk = false
 		part := s.savepoint
@@ -190,10 +187,35 @@ func (s *Store) commit(c *lite.Conn, group []*write) {
 		err = explain(filepath.Dir(s.path), err)
 	}
 	for _, w := range group {
-		if w.err == nil {
-			w.err = fmt.Errorf("commit: %w", err)
+		if w.err != nil {
+			continue
 		}
+		why := err
+		if errors.Is(err, errUnwanted) {
+			why = w.ctx.Err()
+		}
+		w.err = fmt.Errorf("commit: %w", why)
 	}
+}
+
+// errUnwanted says that nobody wants a transaction any more.
+var errUnwanted = errors.New("nobody waits for the transaction any more")
+
+// begin begins the transaction of a group. While another process writes it waits
+// for as long as one of the callers does.
+func (s *Store) begin(c *lite.Conn, group []*write) error {
+	unwanted := func() error {
+		if slices.ContainsFunc(group, func(w *write) bool { return w.ctx.Err() == nil }) {
+			return nil
+		}
+		return errUnwanted
+	}
+	return s.patiently(unwanted, func() error {
+		if err := s.syncFor(c, group); err != nil {
+			return err
+		}
+		return c.Exec(`BEGIN IMMEDIATE`)
+	})
 }
 
 // syncFor chooses whether the commit of a group waits for the disk. It need not

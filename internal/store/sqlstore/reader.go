@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"hansard/internal/chat"
 	"hansard/internal/store"
@@ -58,6 +59,12 @@ func (r *reader) UserByKey(key int64) (id string, object []byte, err error) {
 	err = r.one("user", "", userByKey, []any{key, r.app},
 		func(s Row) { id, object = s.Text(0), s.Copy(1) })
 	return id, object, err
+}
+
+func (r *reader) UserInto(buf []byte, key int64) (id string, grown []byte, err error) {
+	err = r.one("user", "", userByKey, []any{key, r.app},
+		func(s Row) { id, buf = s.Text(0), append(buf, s.Bytes(1)...) })
+	return id, buf, err
 }
 
 func (r *reader) Users(fn func(key int64, id string, object []byte) error) error {
@@ -286,6 +293,48 @@ func (r *reader) Replies(parent string, q store.MessageRange, fn func(*store.Mes
 	sql, args := inRange(`SELECT `+messageColumns+` FROM replies r JOIN messages m ON m.app = r.app AND m.id = r.id
 		WHERE r.app = $1 AND r.parent = $2`, []any{r.app, parent}, "r", &q)
 	return r.messages(sql, args, fn)
+}
+
+func (r *reader) Threads() (bool, error) {
+	return r.conn.One(`SELECT 1 FROM replies WHERE app = $1 LIMIT 1`, []any{r.app}, func(Row) {})
+}
+
+// atOnce is how many ids one statement of Answered asks for: most have no replies,
+// and the statement costs more than the look for one of them.
+const atOnce = 256
+
+// The LIMIT keeps it from becoming a join, which would read all threads of the app.
+var answered = `SELECT column1 FROM (VALUES ` + parameters(2, atOnce) + `) ids
+	WHERE (SELECT r.id FROM replies r WHERE r.app = $1 AND r.parent = column1 LIMIT 1) IS NOT NULL`
+
+// parameters are n rows of one parameter each.
+func parameters(from, n int) string {
+	rows := make([]string, n)
+	for i := range rows {
+		rows[i] = "($" + strconv.Itoa(from+i) + ")"
+	}
+	return strings.Join(rows, ", ")
+}
+
+func (r *reader) Answered(ids []string, fn func(id string)) error {
+	args := make([]any, 1+atOnce)
+	args[0] = r.app
+	for some := range slices.Chunk(ids, atOnce) {
+		for i := range atOnce {
+			args[1+i] = ""
+			if i < len(some) {
+				args[1+i] = some[i]
+			}
+		}
+		err := r.conn.Query(answered, args, func(s Row) error {
+			fn(s.Text(0))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inRange narrows a query down to a range of a table whose key is created_at

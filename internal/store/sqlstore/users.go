@@ -48,6 +48,11 @@ func (t *tx) UserByKey(key int64) (id string, object []byte, err error) {
 	return id, object, nil
 }
 
+func (t *tx) UserInto(buf []byte, key int64) (id string, grown []byte, err error) {
+	id, object, err := t.UserByKey(key)
+	return id, append(buf, object...), err
+}
+
 // maxKnownUsers bounds the keys a transaction remembers.
 const maxKnownUsers = 1 << 16
 

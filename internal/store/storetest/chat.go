@@ -17,6 +17,7 @@ func RunChat(t *testing.T, open Open) {
 		"MessagesKeep":       testMessagesKeep,
 		"Threads":            testThreads,
 		"ThreadsOutOfOrder":  testThreadsOutOfOrder,
+		"Answered":           testAnswered,
 		"Reactions":          testReactions,
 		"Calls":              testCalls,
 		"CallDetails":        testCallDetails,

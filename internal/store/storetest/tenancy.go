@@ -50,6 +50,9 @@ func testTenancy(t *testing.T, f *fixture) {
 		missing("Setting", err)
 		n, err := r.CountUserMessages(alice)
 		f.equal(n, 0)
+		if threads, err := r.Threads(); err != nil || threads {
+			t.Errorf("Threads: another app has them (%v)", err)
+		}
 		seen := func(what string) { t.Errorf("%s: another app's row is listed", what) }
 		return errors.Join(
 			err,
@@ -60,6 +63,7 @@ func testTenancy(t *testing.T, f *fixture) {
 			r.Reads(channel, func(*store.ReadRow) error { seen("Reads"); return nil }),
 			r.Messages(store.MessageRange{Channel: channel}, func(*store.MessageRow) error { seen("Messages"); return nil }),
 			r.Replies("m", store.MessageRange{}, func(*store.MessageRow) error { seen("Replies"); return nil }),
+			r.Answered([]string{"m"}, func(string) { seen("Answered") }),
 			r.Pinned(channel, func(*store.MessageRow) error { seen("Pinned"); return nil }),
 			r.UserMessages(alice, func(*store.MessageRow) error { seen("UserMessages"); return nil }),
 			r.UserMessagesIn(alice, store.MessageRange{}, func(*store.MessageRow) error { seen("UserMessagesIn"); return nil }),

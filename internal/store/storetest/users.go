@@ -35,6 +35,12 @@ func testUsers(t *testing.T, f *fixture) {
 		id, object, err := r.UserByKey(key)
 		f.equal(id, "dora")
 		f.equal(string(object), string(wire.AppendUser(nil, &u)))
+		id, into, ierr := r.UserInto([]byte("before"), key)
+		f.equal(id, "dora")
+		f.equal(string(into), "before"+string(object))
+		if _, into, unknown := r.UserInto([]byte("before"), 1<<40); !errors.Is(unknown, store.ErrNotFound) || string(into) != "before" {
+			t.Errorf("a key that nobody has: %q, %v", into, unknown)
+		}
 		if _, err := r.UserKey("nobody"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("an unknown user: %v", err)
 		}
@@ -46,7 +52,7 @@ func testUsers(t *testing.T, f *fixture) {
 			return err
 		}
 		f.equal(ids, []string{"alice", "bob", "carol", "dora"})
-		return err
+		return errors.Join(err, ierr)
 	})
 }
 
