@@ -25,3 +25,13 @@ func Lent(s *Service) int {
 	defer s.chunks.mu.Unlock()
 	return s.chunks.lent * chunkSize
 }
+
+// Kept is how many bytes of memory there are for stashes, lent or not.
+func Kept(s *Service) int {
+	s.chunks.mu.Lock()
+	defer s.chunks.mu.Unlock()
+	return len(s.chunks.unmake) * chunkSize
+}
+
+// Begin says that somebody works with stashes until end.
+func Begin(s *Service) (end func()) { return s.chunks.begin() }

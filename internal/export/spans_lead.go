@@ -91,6 +91,7 @@ func (j *job) spread(ctx context.Context, key string) (result []byte, err error)
 		return nil, err
 	}
 	defer j.closeSnapshot(snap)
+	defer j.chunks.begin()()
 	l.kept.dir = j.Scratch
 	defer l.kept.close()
 	// Whoever helps in this process leaves reactions here too.

@@ -143,6 +143,7 @@ func (s *Service) help(ctx context.Context, sharer store.Sharer, parts blob.Mult
 	}
 	defer func() { err = errors.Join(err, snap.Close()) }()
 	defer s.pacer.begin()()
+	defer s.chunks.begin()()
 	w := s.newSpanWorker(sharer, parts, found.SpansOf, snap, &u.Request)
 	defer w.render.Close()
 	w.enough = enough

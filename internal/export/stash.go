@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"sync"
+
+	"hansard/internal/memory"
 )
 
 const (
@@ -12,11 +14,38 @@ const (
 	maxChunks = 24 // of all spans that a process works on
 )
 
-// chunks lends memory, so much and no more.
+// chunks lends memory, so much and no more. It is kept for the next one who needs
+// it, until nobody is at work.
 type chunks struct {
-	mu   sync.Mutex
-	free [][]byte
-	lent int
+	mu     sync.Mutex
+	free   [][]byte
+	unmake []func() // of all that were made
+	lent   int
+	users  int // who are at work
+}
+
+// begin says that somebody is at work until end.
+func (c *chunks) begin() (end func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.users++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.users--
+		c.tidy()
+	}
+}
+
+// tidy gives all memory back once nobody needs it.
+func (c *chunks) tidy() {
+	if c.users > 0 || c.lent > 0 {
+		return
+	}
+	for _, unmake := range c.unmake {
+		unmake()
+	}
+	c.free, c.unmake = nil, nil
 }
 
 // get lends a chunk; nil when there are no more.
@@ -32,17 +61,18 @@ func (c *chunks) get() []byte {
 		c.free = c.free[:n-1]
 		return b
 	}
-	return make([]byte, chunkSize)
+	b, unmake := memory.New(chunkSize)
+	c.unmake = append(c.unmake, unmake)
+	return b
 }
 
-// put takes chunks back. When all are back nothing is kept.
+// put takes chunks back.
 func (c *chunks) put(bs [][]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lent -= len(bs)
-	if c.free = append(c.free, bs...); c.lent == 0 {
-		c.free = nil
-	}
+	c.free = append(c.free, bs...)
+	c.tidy()
 }
 
 // stash holds bytes that will be read again: in chunks, and when there are no

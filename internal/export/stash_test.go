@@ -61,4 +61,40 @@ func TestStash(t *testing.T) {
 	if export.Lent(s) != 0 {
 		t.Errorf("%d bytes are still lent", export.Lent(s))
 	}
+	if export.Kept(s) != 0 {
+		t.Errorf("%d bytes are kept", export.Kept(s))
+	}
+}
+
+// While somebody is at work memory is used again, and then there is none.
+func TestStashMemoryIsKept(t *testing.T) {
+	t.Parallel()
+	s := &export.Service{Scratch: t.TempDir()}
+	one, other := export.Begin(s), export.Begin(s)
+	for range 3 {
+		stash := export.NewStash(s)
+		if _, err := stash.Write(make([]byte, export.MaxStashed/2)); err != nil {
+			t.Fatal(err)
+		}
+		stash.Release()
+		if got := export.Kept(s); got != export.MaxStashed/2 {
+			t.Fatalf("%d bytes are kept, want %d", got, export.MaxStashed/2)
+		}
+	}
+	one()
+	if export.Kept(s) == 0 {
+		t.Error("memory is gone while somebody is at work")
+	}
+	last := export.NewStash(s)
+	if _, err := last.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	other()
+	if export.Kept(s) == 0 {
+		t.Error("memory is gone while some of it is lent")
+	}
+	last.Release()
+	if got := export.Kept(s); got != 0 {
+		t.Errorf("%d bytes are kept for nobody", got)
+	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"hansard/internal/body"
 	"hansard/internal/chat"
+	"hansard/internal/memory"
 	"hansard/internal/store"
 	"hansard/internal/wire"
 )
@@ -42,16 +43,19 @@ type level struct {
 }
 
 // New returns a Renderer for a handful of rows.
-func New(r store.Reader) *Renderer { return newRenderer(r, fewSlots, fewBytes) }
+func New(r store.Reader) *Renderer {
+	onHeap := func(size int) ([]byte, func()) { return make([]byte, size), func() {} }
+	return newRenderer(r, fewSlots, fewBytes, onHeap)
+}
 
 // NewBulk returns a Renderer for a whole channel or user, which must be closed.
-func NewBulk(r store.Reader) *Renderer { return newRenderer(r, bulkSlots, bulkBytes) }
+func NewBulk(r store.Reader) *Renderer { return newRenderer(r, bulkSlots, bulkBytes, memory.New) }
 
-func newRenderer(r store.Reader, slots, size int) *Renderer {
+func newRenderer(r store.Reader, slots, size int, take func(int) ([]byte, func())) *Renderer {
 	rr := &Renderer{reader: r}
 	rr.users = userCache{reader: r, seen: &rr.Seen}
-	memory, free := newMemory(8*slots + size)
-	rr.users.slots, rr.users.ring, rr.users.free = memory[:8*slots], memory[8*slots:], free
+	b, free := take(8*slots + size)
+	rr.users.slots, rr.users.ring, rr.users.free = b[:8*slots], b[8*slots:], free
 	rr.other.Users = &rr.users
 	for i := range rr.levels {
 		rr.levels[i].fill.Users = &rr.users

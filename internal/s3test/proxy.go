@@ -21,6 +21,8 @@ import (
 type Fault struct {
 	// Status is answered instead of asking the server.
 	Status int
+	// Early has it answered before the request's body is read.
+	Early bool
 	// Rate is how many bytes a second the request's body may have.
 	Rate int
 	// CutBody has both connections cut when this many bytes of the request's
@@ -117,7 +119,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f = fail(r)
 	}
 	if f.Status != 0 {
-		_, _ = io.Copy(io.Discard, r.Body)
+		if !f.Early {
+			_, _ = io.Copy(io.Discard, r.Body)
+		}
 		answer(w, f.Status)
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode"
@@ -123,8 +124,8 @@ func (c *client) tryMoving(ctx context.Context, p payload, request func(context.
 	defer watch.Stop()
 	body := &moving{r: p.body, watch: watch, stall: c.stall}
 	err := request(inner, body)
-	if body.err != nil {
-		return unreadable(body.err)
+	if err := body.end(); err != nil {
+		return unreadable(err)
 	}
 	if ctx.Err() == nil && inner.Err() != nil {
 		return errStalled
@@ -132,21 +133,41 @@ func (c *client) tryMoving(ctx context.Context, p payload, request func(context.
 	return plain(ctx, err)
 }
 
-// moving is a body that tells the watch of each read.
+// moving is a body that tells the watch of each read. A transport may still be
+// reading when a request has failed; from its end on it gets nothing.
 type moving struct {
-	r     io.Reader
 	watch *time.Timer
 	stall time.Duration
-	err   error // of r
+
+	mu  sync.Mutex
+	r   io.Reader // nil after the end
+	err error     // of r
 }
 
 func (m *moving) Read(p []byte) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.r == nil {
+		return 0, errOver
+	}
 	m.watch.Reset(m.stall)
 	n, err := m.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		m.err = err
 	}
 	return n, err
+}
+
+// errOver is what a transport gets that reads on.
+var errOver = errors.New("the request is over")
+
+// end waits for a read that is going on, and has nobody read any more. It
+// returns the error of the one who was read.
+func (m *moving) end() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.r = nil
+	return m.err
 }
 
 // plain turns what minio-go returns into a refusal or another error without

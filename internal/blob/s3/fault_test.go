@@ -407,3 +407,55 @@ func TestWithoutConditions(t *testing.T) {
 	}
 	r.expect(t, key, content(6<<20, 8))
 }
+
+// Who has put a part may use its bytes for something else, also if that failed:
+// where the answer comes early, the transport is in the middle of reading them.
+func TestNobodyReadsOn(t *testing.T) {
+	t.Parallel()
+	r := setup(t, s3test.New(t), nil)
+	name, err := r.store.Begin(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.direct.AbortUpload(context.WithoutCancel(t.Context()), key, name) }()
+	whole := content(blob.MinPart, 1)
+	if _, err := r.store.PutPart(t.Context(), key, name, 1, bytes.NewReader(whole), blob.MinPart); err != nil {
+		t.Fatal(err)
+	}
+	r.proxy.Fail(times(1, isPart("2"), s3test.Fault{Status: http.StatusNotFound, Early: true}))
+	body := &readOn{Reader: bytes.NewReader(whole), returned: make(chan struct{}), over: make(chan struct{})}
+	if _, err = r.store.PutPart(t.Context(), key, name, 2, body, blob.MinPart); err == nil {
+		t.Error("a part was put although the server refuses it")
+	}
+	close(body.returned)
+	if body.begun.Load() {
+		<-body.over
+	}
+	if body.late.Load() {
+		t.Error("the bytes are read after the part was given up")
+	}
+}
+
+// readOn is a body of which a read in the middle of the request takes until there
+// is an answer, and a little more. Its checksum is taken by WriteTo.
+type readOn struct {
+	*bytes.Reader
+	returned, over chan struct{}
+	begun, late    atomic.Bool
+}
+
+func (b *readOn) Read(p []byte) (int, error) {
+	if b.Len() < blob.MinPart-256<<10 && b.begun.CompareAndSwap(false, true) {
+		defer close(b.over)
+		select {
+		case <-b.returned:
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+	select {
+	case <-b.returned:
+		b.late.Store(true)
+	default:
+	}
+	return b.Reader.Read(p)
+}

@@ -81,8 +81,11 @@ type ahead struct {
 
 	messages map[string]store.MessageRow
 	users    map[int64]user
-	// known are users that were read before: the reader keeps them.
-	known map[int64]struct{}
+	// known are users that were read before: the reader keeps them. Of a key the
+	// low bits say where, and what stands there are the next ones, plus 1. Keys are
+	// dense, so few share a place; who is not found is read again.
+	known []uint16
+	noted int // since it was cleared
 }
 
 type user struct {
@@ -125,10 +128,11 @@ func (a *ahead) forget() {
 // begin makes ready to list what the next rows refer to.
 func (a *ahead) begin() {
 	if a.known == nil {
-		a.messages, a.users, a.known = map[string]store.MessageRow{}, map[int64]user{}, map[int64]struct{}{}
+		a.messages, a.users, a.known = map[string]store.MessageRow{}, map[int64]user{}, make([]uint16, maxKnown)
 	}
-	if len(a.known) > maxKnown {
+	if a.noted > maxKnown {
 		clear(a.known)
+		a.noted = 0
 	}
 	a.forget()
 }
@@ -146,8 +150,9 @@ func (a *ahead) find() {
 }
 
 func (a *ahead) wantUser(key int64) {
-	if _, ok := a.known[key]; !ok {
-		a.known[key] = struct{}{}
+	if at, high := key&(maxKnown-1), uint16(key/maxKnown+1); a.known[at] != high {
+		a.known[at] = high
+		a.noted++
 		a.want.users = append(a.want.users, key)
 	}
 }
