@@ -106,7 +106,7 @@ func (o *output) abort() {
 }
 
 const (
-	bufferSize = 128 << 10
+	bufferSize = 256 << 10
 	inFlight   = 4 // buffers between the goroutine that makes bytes and the one that writes them
 )
 
