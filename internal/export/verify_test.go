@@ -20,6 +20,7 @@ import (
 	"hansard/internal/export/format"
 	"hansard/internal/store"
 	"hansard/internal/task"
+	"hansard/internal/wire"
 
 	"filippo.io/age"
 	"github.com/google/go-cmp/cmp"
@@ -146,6 +147,35 @@ func TestVerify(t *testing.T) {
 }
 
 // The same channel may come with several windows, in any order.
+// The deepest values that are stored can be read again in every export.
+func TestVerifyDeepestValues(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	deep := chat.Raw(strings.Repeat("[", wire.MaxLevels) + strings.Repeat("]", wire.MaxLevels))
+	x := chat.Custom{{Name: "x", Value: deep}}
+	f.world()
+	f.update(func(tx store.Tx) error {
+		if _, err := tx.PutUser(&chat.User{ID: "bob", Role: "user", CreatedAt: 1e15, UpdatedAt: 1e15, Custom: x}); err != nil {
+			return err
+		}
+		r := chat.Reaction{MessageID: "two-1", UserID: "bob", Type: "like", Score: 1, CreatedAt: 1e15, UpdatedAt: 1e15, Custom: x}
+		if err := tx.PutReaction(&r); err != nil {
+			return err
+		}
+		ms := []chat.Message{{
+			ID: "two-7", CID: "messaging:two", UserID: "bob", Type: chat.Regular, QuotedMessageID: "two-1", CreatedAt: 2e15, UpdatedAt: 2e15,
+			Attachments: deep, Custom: x,
+		}}
+		_, err := tx.InsertMessages(ms, false)
+		return err
+	})
+	for _, m := range f.export("") {
+		if r := verify(t, m.file, m.manifest); !r.OK() {
+			t.Errorf("%s: %q", m.name, r.Problems)
+		}
+	}
+}
+
 func TestVerifyWindows(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

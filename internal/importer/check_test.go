@@ -93,6 +93,11 @@ func TestBadFiles(t *testing.T) {
 			`line 1, column 10036: the value is nested deeper than 10000 levels here`,
 			`line 2, column 50013: the JSON is nested deeper than 10000 levels here`,
 		}},
+		{"deeper than an export can hold", `{"type":"user","data":{"id":"u","x":` + strings.Repeat("[", 5_001) + strings.Repeat("]", 5_001) + "}}\n" +
+			`{"type":"user","data":{"id":"v","custom":{"x":` + strings.Repeat("[", 9_990) + strings.Repeat("]", 9_990) + `}}}`, []string{
+			`line 1, column 37: x must be nested at most 5000 levels deep`,
+			`line 2, column 47: custom.x must be nested at most 5000 levels deep`,
+		}},
 		{"id twice", world + `{"type":"message","data":{"id":"p","cid":"team:c","user":"u"}}`, []string{
 			`line 6, column 32: id is already given on line 4`,
 		}},

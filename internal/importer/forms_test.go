@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hansard/internal/importer"
+	"hansard/internal/wire"
 )
 
 // chatFile is a chat in the documented form, with something of everything.
@@ -114,6 +115,36 @@ func TestEveryFormGivesTheSameChat(t *testing.T) {
 				t.Errorf("the second time (-first +second):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What is as deep as it may be is deeper in an export, wherever it stands there, and
+// comes in again.
+func TestDeepestValues(t *testing.T) {
+	t.Parallel()
+	x := `,"x":` + strings.Repeat("[", wire.MaxLevels) + strings.Repeat("]", wire.MaxLevels)
+	short := strings.Replace(strings.Replace(x[len(`,"x":`):], "[[[", "", 1), "]]]", "", 1)
+	file := `{"type":"user","data":{"id":"u"` + x + `}}
+{"type":"channel","data":{"cid":"team:c","created_by":"u"` + x + `}}
+{"type":"member","data":{"cid":"team:c","user_id":"u"` + x + `}}
+{"type":"message","data":{"id":"m","cid":"team:c","user":"u"` + x + `,"attachments":[{"a":` + short + `}],"i18n":{"a":` + short + `}}}
+{"type":"message","data":{"id":"n","cid":"team:c","user":"u","quoted_message_id":"m"}}
+{"type":"reaction","data":{"message_id":"m","user_id":"u","type":"like"` + x + `}}
+{"type":"call","data":{"cid":"default:k","created_by":"u"` + x + `,"session":{"a":` + short + `},"members":[{"user_id":"u"` + x + `}]}}
+`
+	first := newPlace(t)
+	first.mustImport(t, file, importer.FileOptions{})
+	want := first.read(t)
+	for name, export := range map[string]string{"v1": want.v1(), "v2": want.v2(false), "v2 with users": want.v2(true)} {
+		p := newPlace(t)
+		p.mustImport(t, export, importer.FileOptions{})
+		got := p.read(t)
+		if name == "v1" {
+			got.calls = want.calls
+		}
+		if got.text() != want.text() {
+			t.Errorf("%s: the chat is another one", name)
+		}
 	}
 }
 

@@ -427,10 +427,11 @@ func decodeCall(raw []byte, field string) (c chat.Call, custom bool, err error) 
 			if v.Kind() != '{' {
 				return wire.BadField(joinField(field, name), "must be an object")
 			}
-			if settings = wire.AppendCompact(nil, v); len(settings) > maxCallSettings {
+			var err error
+			if settings, err = wire.Free(name, v, at); len(settings) > maxCallSettings {
 				return wire.BadField(joinField(field, name), "must have at most %d bytes", maxCallSettings)
 			}
-			return nil
+			return err
 		case "custom":
 			custom = true
 		}

@@ -154,6 +154,8 @@ func TestGetOrCreateCallRefuses(t *testing.T) {
 		{by + `"custom":{"x":"` + strings.Repeat("x", 5<<10) + `"}}}`, []string{"data", "custom"}},
 		{by + `"settings_override":[]}}`, []string{"data.settings_override", "object"}},
 		{by + `"settings_override":{"x":"` + strings.Repeat("x", 64<<10) + `"}}}`, []string{"data.settings_override", "65536"}},
+		{by + `"settings_override":{"x":` + tooDeep + `}}}`, []string{"data.settings_override", "5000"}},
+		{by + `"members":[{"user_id":"bob","x":` + tooDeep + `}]}}`, []string{"data.members[0].x", "5000"}},
 		{by + `"type":"other"}}`, []string{"data.type", "path"}},
 		{by + `"cid":"default:other"}}`, []string{"data.id", "path"}},
 		{by + `"created_at":"2001-01-01T00:00:00Z"}}`, []string{"data.created_at", "server"}},
@@ -171,6 +173,9 @@ func TestGetOrCreateCallRefuses(t *testing.T) {
 	f.want(f.must(f.calls, ``), []any{}, "calls")
 	f.must(create, `{"data":{"created_by":{"id":"ann"},"members":null,"custom":null,"starts_at":null,"team":null},"members_limit":null,"other":1}`)
 }
+
+// tooDeep is a value of more levels than any may have.
+var tooDeep = strings.Repeat("[", 5001) + strings.Repeat("]", 5001)
 
 func manyOf(n int, text string) string {
 	list := make([]string, n)

@@ -119,6 +119,7 @@ func TestSendMessageRefuses(t *testing.T) {
 		{m(`"x":"` + strings.Repeat("x", 5<<10) + `"`), 4, []string{"message", "custom"}},
 		{m(`"attachments":[` + strings.Repeat(`{},`, 30) + `{}]`), 4, []string{"message.attachments", "30"}},
 		{m(`"attachments":[7]`), 4, []string{"message.attachments[0]"}},
+		{m(`"attachments":[{"x":` + tooDeep + `}]`), 4, []string{"message.attachments must be nested", "5000"}},
 		{`{"message":{"user_id":"ann","text":"` + strings.Repeat("x", 20<<10+1) + `"}}`, 20, []string{"message.text"}},
 		{`{"message":{"user_id":"ann","text":"x"},"pending":"yes"}`, 4, []string{"pending"}},
 		{`{"message":{"user_id":"ann","text":"x"},"keep_channel_hidden":1}`, 4, []string{"keep_channel_hidden"}},

@@ -219,8 +219,9 @@ func (s *Service) UpdateApp(ctx context.Context, app int64, body []byte) ([]byte
 				return err
 			}
 		}
-		changes = append(changes, member{name, wire.AppendCompact(nil, v)})
-		return nil
+		value, err := wire.Free(name, v, at)
+		changes = append(changes, member{name, value})
+		return err
 	})
 	if err != nil {
 		return nil, refuse(err, "")

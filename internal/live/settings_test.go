@@ -72,6 +72,7 @@ func TestApp(t *testing.T) {
 		{`{"cdn_expiration_seconds":-1}`, []string{"cdn_expiration_seconds", "between"}},
 		{`{"grants":[]}`, []string{"grants", "object"}},
 		{`{"x":"` + strings.Repeat("x", 64<<10) + `"}`, []string{"65536"}},
+		{`{"x":` + tooDeep + `}`, []string{"x must be nested", "5000"}},
 	} {
 		f.refused(f.set, tt.body, wire.CodeBadInput, tt.words...)
 	}

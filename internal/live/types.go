@@ -67,7 +67,10 @@ func decodeType(body []byte) (*typeChange, error) {
 				return err
 			}
 		}
-		value := wire.AppendCompact(nil, v)
+		value, err := wire.Free(name, v, at)
+		if err != nil {
+			return err
+		}
 		switch name {
 		case "name":
 			t.name, err = wire.String(name, v, at)

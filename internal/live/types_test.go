@@ -138,6 +138,7 @@ func TestUpdateChannelType(t *testing.T) {
 		{`{"automod_thresholds":[]}`, []string{"automod_thresholds", "object"}},
 		{`{"allowed_flag_reasons":[1]}`, []string{"allowed_flag_reasons[0]", "string"}},
 		{`{"x":"` + strings.Repeat("x", 64<<10) + `"}`, []string{"65536"}},
+		{`{"x":` + tooDeep + `}`, []string{"x must be nested", "5000"}},
 	} {
 		f.refused(put, tt.body, wire.CodeBadInput, tt.words...)
 	}

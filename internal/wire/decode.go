@@ -223,6 +223,7 @@ func (d *decoder) cid(field string, v span, most int) string {
 // their own, and what is under "custom". Where a name is given both ways the
 // flattened one wins.
 type customFields struct {
+	in     string // the path to the entity, for errors
 	flat   chat.Custom
 	object span // "custom"; end 0 = not given
 }
@@ -231,13 +232,14 @@ type customFields struct {
 // entity's own names: those that are not read are derived, or not kept.
 func (f *customFields) add(d *decoder, c *cursor, known map[string]struct{}) {
 	if string(c.name) == "custom" {
-		if d.isObject("custom", c.val) {
+		if d.isObject(join(f.in, "custom"), c.val) {
 			f.object = c.val
 		}
 		return
 	}
 	if _, ok := known[string(c.name)]; !ok {
-		f.flat = append(f.flat, chat.CustomField{Name: string(c.name), Value: d.compact(c.val)})
+		name := string(c.name)
+		f.flat = append(f.flat, chat.CustomField{Name: name, Value: d.free(join(f.in, name), c.val)})
 	}
 }
 
@@ -251,16 +253,18 @@ func (f *customFields) sorted(d *decoder, known map[string]struct{}) chat.Custom
 	}
 	flat := f.flat
 	for c := inside(d.raw, f.object); d.next(&c); {
-		_, reserved := known[string(c.name)]
-		if reserved || string(c.name) == "custom" {
-			d.fail("custom."+string(c.name), c.val.start, "has the name of a built-in field")
+		name := string(c.name)
+		field := join(f.in, "custom."+name)
+		_, reserved := known[name]
+		if reserved || name == "custom" {
+			d.fail(field, c.val.start, "has the name of a built-in field")
 			break
 		}
-		_, given := slices.BinarySearchFunc(flat, string(c.name), func(a chat.CustomField, name string) int {
+		_, given := slices.BinarySearchFunc(flat, name, func(a chat.CustomField, name string) int {
 			return strings.Compare(a.Name, name)
 		})
 		if !given {
-			f.flat = append(f.flat, chat.CustomField{Name: string(c.name), Value: d.compact(c.val)})
+			f.flat = append(f.flat, chat.CustomField{Name: name, Value: d.free(field, c.val)})
 		}
 	}
 	slices.SortFunc(f.flat, byName)

@@ -1,10 +1,6 @@
 package wire
 
-import (
-	"strings"
-
-	"hansard/internal/chat"
-)
+import "hansard/internal/chat"
 
 // callNames are the names that a call's custom fields cannot have.
 var callNames = names(`type id cid created_by created_by_id created_at updated_at starts_at ended_at deleted_at members
@@ -58,11 +54,11 @@ func decodeCall(raw []byte, emb *Embedded, whole bool) (chat.Call, error) {
 			call.Members = d.callMembers(v)
 		case "session":
 			if d.isObject("session", v) {
-				call.Session = d.compact(v)
+				call.Session = d.free("session", v)
 			}
 		case "settings":
 			if d.isObject("settings", v) && d.length(v) > 0 {
-				call.Settings = d.compact(v)
+				call.Settings = d.free("settings", v)
 			}
 		default:
 			custom.add(&d, &c, callNames)
@@ -99,7 +95,7 @@ func (d *decoder) callMembers(v span) []chat.CallMember {
 
 func (d *decoder) callMember(field string, v span) chat.CallMember {
 	var m chat.CallMember
-	var custom customFields
+	custom := customFields{in: field}
 	if d.raw[v.start] != '{' {
 		m.UserID = d.user(field, v)
 	} else {
@@ -119,9 +115,6 @@ func (d *decoder) callMember(field string, v span) chat.CallMember {
 			}
 		}
 		m.Custom = custom.sorted(d, callMemberNames)
-		if d.err != nil && strings.HasPrefix(d.err.Field, "custom") {
-			d.err.Field = join(field, d.err.Field)
-		}
 	}
 	if m.UserID == "" {
 		d.fail(join(field, "user_id"), v.start, "is required")

@@ -69,7 +69,7 @@ func decodeMessage(raw []byte, emb *Embedded, need int) (chat.Message, error) {
 			m.Attachments = d.attachments(v)
 		case "i18n":
 			if d.isObject("i18n", v) && d.length(v) > 0 {
-				m.I18n = d.compact(v)
+				m.I18n = d.free("i18n", v)
 			}
 		case "parent_id":
 			m.ParentID = d.id("parent_id", v, MaxMessageID)
@@ -175,7 +175,7 @@ func (d *decoder) attachments(v span) chat.Raw {
 	if i == 0 {
 		return nil
 	}
-	return d.compact(v)
+	return d.free("attachments", v)
 }
 
 // reactions collects the reactions that stand in a message.

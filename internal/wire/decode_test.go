@@ -304,6 +304,59 @@ func TestDecodeReactionAndCall(t *testing.T) {
 	})
 }
 
+// nested is a value of so many levels.
+func nested(levels int) string {
+	return strings.Repeat(`{"]":[`, levels/2) + strings.Repeat("[", levels%2) + `"\"[{"` + strings.Repeat("]", levels%2) + strings.Repeat("]}", levels/2)
+}
+
+// What is kept as it comes must not be so deep that nobody can read it where it
+// stands in an export.
+func TestDecodeDeepValues(t *testing.T) {
+	t.Parallel()
+	user := func(b []byte) error { _, err := wire.DecodeUser(b); return err }
+	channel := func(b []byte) error { _, err := wire.DecodeChannel(b, nil); return err }
+	member := func(b []byte) error { _, err := wire.DecodeMember(b, nil); return err }
+	message := func(b []byte) error { _, err := wire.DecodeMessage(b, nil); return err }
+	reaction := func(b []byte) error { _, err := wire.DecodeReaction(b, nil); return err }
+	call := func(b []byte) error { _, err := wire.DecodeCall(b, nil); return err }
+	free := func(b []byte) error { _, err := wire.Free("x", b, 0); return err }
+	for _, tt := range []struct {
+		decode func([]byte) error
+		raw    string // the deep value is for %s
+		field  string
+		at     string // where the value that is kept begins
+	}{
+		{user, `{"id":"u","x":%s}`, "x", "%s"},
+		{user, `{"id":"u","custom":{"x":%s}}`, "custom.x", "%s"},
+		{channel, `{"cid":"a:b","x":%s}`, "x", "%s"},
+		{member, `{"user_id":"u","x":%s}`, "x", "%s"},
+		{message, `{"id":"m","cid":"a:b","user_id":"u","x":%s}`, "x", "%s"},
+		{message, `{"id":"m","cid":"a:b","user_id":"u","attachments":[{"x":%s}]}`, "attachments", `[{"x":%s`},
+		{message, `{"id":"m","cid":"a:b","user_id":"u","i18n":{"x":%s}}`, "i18n", `{"x":%s`},
+		{reaction, `{"message_id":"m","user_id":"u","type":"like","x":%s}`, "x", "%s"},
+		{call, `{"cid":"a:b","x":%s}`, "x", "%s"},
+		{call, `{"cid":"a:b","session":{"x":%s}}`, "session", `{"x":%s`},
+		{call, `{"cid":"a:b","settings":{"x":%s}}`, "settings", `{"x":%s`},
+		{call, `{"cid":"a:b","members":[{"user_id":"u","x":%s}]}`, "members[0].x", "%s"},
+		{call, `{"cid":"a:b","members":[{"user_id":"u","custom":{"x":%s}}]}`, "members[0].custom.x", "%s"},
+		{free, ` %s`, "x", "%s"},
+	} {
+		most := wire.MaxLevels - strings.Count(tt.at, "[") - strings.Count(tt.at, "{")
+		if err := tt.decode(fmt.Appendf(nil, tt.raw, nested(most))); err != nil {
+			t.Errorf("%s: %v", tt.raw, err)
+		}
+		err := tt.decode(fmt.Appendf(nil, tt.raw, nested(most+1)))
+		var e *wire.FieldError
+		if !errors.As(err, &e) || e.Field != tt.field || e.Reason != "must be nested at most 5000 levels deep" {
+			t.Errorf("%s: %v", tt.raw, err)
+			continue
+		}
+		if at := tt.raw[e.Offset:]; !strings.HasPrefix(at, tt.at) {
+			t.Errorf("%s: the fault is at %s", tt.raw, at)
+		}
+	}
+}
+
 func TestDecodeErrors(t *testing.T) {
 	t.Parallel()
 	user := func(b []byte) error { _, err := wire.DecodeUser(b); return err }

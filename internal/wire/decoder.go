@@ -231,8 +231,12 @@ func (d *decoder) strings(field string, v span) []string {
 	return list
 }
 
-// compact keeps a value as it is, in memory of its own.
-func (d *decoder) compact(v span) chat.Raw {
+// free keeps a value as it is, in memory of its own.
+func (d *decoder) free(field string, v span) chat.Raw {
+	if tooDeep(d.bytes(v)) {
+		d.fail(field, v.start, "%s", deepReason)
+		return nil
+	}
 	return AppendCompact(make([]byte, 0, v.end-v.start), d.bytes(v))
 }
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"fmt"
 
 	"hansard/internal/chat"
 )
@@ -13,6 +14,39 @@ const (
 	MaxCustomBytes = 5 << 10
 	MaxAttachments = 30
 )
+
+// MaxLevels is how deep free JSON may be nested: a custom field, attachments and
+// whatever else is kept as it comes, from wherever it comes. In exports and answers it
+// stands a few levels deeper, and readers go to 10,000; the 5 KiB of custom data that
+// other services take have room for half of these levels.
+const MaxLevels = 5000
+
+// tooDeep reports whether a value is nested deeper than that.
+func tooDeep(raw []byte) bool {
+	if len(raw) <= 2*MaxLevels {
+		return false // every level has a bracket on both sides
+	}
+	level := 0
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			end := skipString(raw, i)
+			if end < 0 {
+				return false
+			}
+			i = end - 1
+		case '{', '[':
+			if level++; level > MaxLevels {
+				return true
+			}
+		case '}', ']':
+			level--
+		}
+	}
+	return false
+}
+
+var deepReason = fmt.Sprintf("must be nested at most %d levels deep", MaxLevels)
 
 // CheckMessageLimits holds a message to the limits of the live API: its text
 // (code 20), its attachments and its custom data (code 4). It fails with an

@@ -124,9 +124,9 @@ func Reserved(of Kind, name string) bool {
 
 // PatchCustom sets a custom field, or what lies at a path inside of one; objects
 // that are missing on the way are made. Everything else stays byte for byte. c
-// itself is not changed. What is on the way and no object, and more custom data
-// than the live API takes, is a *FieldError; an object that was too large
-// before may still shrink. value must be valid JSON.
+// itself is not changed. What is on the way and no object, a field that gets nested
+// too deep, and more custom data than the live API takes, is a *FieldError; an object
+// that was too large before may still shrink. value must be valid JSON.
 func PatchCustom(c chat.Custom, path string, value jsontext.Value) (chat.Custom, error) {
 	if err := checkPath(path, 0); err != nil {
 		return c, err
@@ -150,6 +150,9 @@ func PatchCustom(c chat.Custom, path string, value jsontext.Value) (chat.Custom,
 		out[i].Value = compact
 	} else {
 		out = slices.Insert(out, i, chat.CustomField{Name: name, Value: compact})
+	}
+	if tooDeep(out[i].Value) {
+		return c, &FieldError{Field: path, Reason: deepReason}
 	}
 	if size := customSize(out); size > MaxCustomBytes && size > customSize(c) {
 		return c, &FieldError{Field: path, Reason: "makes more than 5120 bytes of custom data"}

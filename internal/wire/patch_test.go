@@ -72,6 +72,14 @@ func TestPatchCustom(t *testing.T) {
 	if got, err := wire.PatchCustom(none, "a.b", jsontext.Value(`{}`)); err != nil || objectOf(got) != `{"a":{"b":{}}}` {
 		t.Errorf("got %s, %v", objectOf(got), err)
 	}
+	// Of a deep value that an import brought, no path makes a deeper one.
+	deep := chat.Custom{{Name: "d", Value: chat.Raw(`{"a":` + nested(wire.MaxLevels-1) + `}`)}}
+	for path, bad := range map[string]bool{"d.a": false, "d.a.b": true} {
+		got, err := wire.PatchCustom(deep, path, jsontext.Value(nested(wire.MaxLevels-1)))
+		if bad != (err != nil) || bad && (err.Error() != path+" must be nested at most 5000 levels deep" || objectOf(got) != objectOf(deep)) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
 	// What came in too large may get smaller.
 	large := chat.Custom{{Name: "l", Value: chat.Raw(`"` + strings.Repeat("x", 9<<10) + `"`)}}
 	if got, err := wire.PatchCustom(large, "l", jsontext.Value(`"`+strings.Repeat("x", 8<<10)+`"`)); err != nil || len(got[0].Value) != 8<<10+2 {

@@ -104,6 +104,12 @@ func StringList(field string, v jsontext.Value, offset int64) ([]string, error) 
 	return read(v, offset, func(d *decoder, all span) []string { return d.strings(field, all) })
 }
 
+// Free reads a value of any kind, to be kept: compact, in memory of its own, and
+// nested at most MaxLevels deep.
+func Free(field string, v jsontext.Value, offset int64) (chat.Raw, error) {
+	return read(v, offset, func(d *decoder, all span) chat.Raw { return d.free(field, all) })
+}
+
 // read runs one reader on a value of its own.
 func read[T any](v jsontext.Value, offset int64, fn func(*decoder, span) T) (T, error) {
 	var zero T
