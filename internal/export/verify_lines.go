@@ -26,6 +26,7 @@ type lineCheck struct {
 	at      chat.Time
 	id      string
 	carried int64 // reactions that are inside messages
+	unread  bool  // there are lines that could not be read
 }
 
 // The types of lines in their order; in a users file, for each user.
@@ -56,6 +57,7 @@ func (v *verifier) lines(data *bufio.Reader) error {
 		c.n++
 		switch {
 		case tooLong:
+			c.unread = true
 			v.problem("line %d is longer than %d MiB", c.n, maxObject>>20)
 			continue
 		case len(bytes.TrimSpace(line)) == 0:
@@ -71,7 +73,7 @@ func (v *verifier) lines(data *bufio.Reader) error {
 			return errImportFile
 		}
 	}
-	if v.report.Format == "" { // users of whom nothing is there
+	if v.report.Format == "" && !c.unread { // users of whom nothing is there
 		v.report.Format = usersFile
 	}
 	if v.report.Format == V2 && len(v.problems) == 0 && c.carried != v.report.Counts.Reactions {
@@ -85,6 +87,7 @@ func (v *verifier) lines(data *bufio.Reader) error {
 func (c *lineCheck) line(raw []byte) (imports bool) {
 	typ, o, imports := c.read(raw)
 	if imports || o == nil {
+		c.unread = true
 		return imports
 	}
 	if c.report.Format == "" && ofImport(typ, o) {

@@ -110,8 +110,8 @@ func (v *verifier) compare() {
 	if r.Compression != c.Compression {
 		v.complain(&v.grave, "compression: the file has %s, the manifest says %s", r.Compression, quote(c.Compression))
 	}
-	if r.Format == importFile {
-		return // that says it all
+	if r.Format == importFile || r.Format == "" {
+		return // that says it all, or why it cannot be told has been said
 	}
 	if r.Format != c.file() {
 		v.complain(&v.grave, "format: the file has %s, the manifest says %s", quote(r.Format), c.file())

@@ -309,6 +309,26 @@ func TestVerifyDamage(t *testing.T) {
 	}
 }
 
+// What a file is cannot be told from lines that cannot be read, and nothing is made
+// up about it.
+func TestVerifyUnreadableLines(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.world()
+	v2 := f.export("")[2]
+	users, _, _ := strings.Cut(string(v2.file), `{"type":"channel"`)
+	for name, line := range map[string]string{
+		"torn":     `{"type":"channel","data":{"cid`,
+		"too deep": `{"type":"channel","data":{"x":` + strings.Repeat("[", 9_999) + strings.Repeat("]", 9_999) + "}}",
+		"too long": `{"type":"channel","data":{"x":"` + strings.Repeat("x", 64<<20) + `"}}`,
+	} {
+		r := verify(t, []byte(users+line+"\n"), v2.manifest)
+		if len(r.Problems) != 3 || r.Format != "" || !strings.HasPrefix(r.Problems[0], "size") || !strings.HasPrefix(r.Problems[1], "sha256") {
+			t.Errorf("%s: the format is %q, the problems are %q", name, r.Format, r.Problems)
+		}
+	}
+}
+
 // An import file looks much like an export and is called what it is, once.
 func TestVerifyImportFile(t *testing.T) {
 	t.Parallel()
