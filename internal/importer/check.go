@@ -67,6 +67,9 @@ type plan struct {
 	// that begins, if they can be loaded with the messages that they are to; see early.
 	Reactions   int64 `json:"reactions,omitempty"`
 	ReactionsAt int64 `json:"reactions_at,omitempty"`
+	// Again are the reactions of a users export that it brings a second time: inside
+	// the message that they are to, and on a line of the user whose they are.
+	Again int64 `json:"again,omitempty"`
 }
 
 // checker checks a whole file without writing anything.
@@ -90,7 +93,7 @@ func check(ctx context.Context, s *scan.Scanner, now chat.Time, dir string, limi
 	view func(func(store.Reader) error) error, progress func(records, messages int64),
 ) (plan, problems, error) {
 	c := &checker{table: refs.New(dir, limit), users: newSeen(), threads: threads{insert: insert}, view: view}
-	c.parser = &parser{scan: s, now: now, embeddedReactions: func() bool { return c.order.form().embeddedReactions() }}
+	c.parser = &parser{scan: s, now: now, embeddedReactions: c.embeddedReactions}
 	err := view(func(r store.Reader) error {
 		some, err := r.Threads()
 		c.threads.none = !some
@@ -112,6 +115,16 @@ func check(ctx context.Context, s *scan.Scanner, now chat.Time, dir string, limi
 		c.plan.Reactions, c.plan.ReactionsAt = 0, 0
 	}
 	return c.plan, c.problems, err
+}
+
+// embeddedReactions reports whether the reactions inside the message that is being
+// decoded count.
+func (c *checker) embeddedReactions() bool {
+	if c.order.decided {
+		return c.order.form().embeddedReactions()
+	}
+	// This message decides, and if it is one of an export, then of a users export.
+	return len(c.parser.emb.Users) > 0 && !c.parser.out.rec.Item
 }
 
 func (c *checker) read(ctx context.Context, progress func(records, messages int64)) error {
@@ -307,11 +320,11 @@ func (c *checker) noteMessage(r *record) error {
 
 func (c *checker) noteReaction(r *chat.Reaction, flags uint8) error {
 	err := c.user(atUser, r.UserID)
-	if flags&flagWeak == 0 && err == nil {
-		err = c.define(idReaction, join(&c.key, r.MessageID, r.UserID, r.Type), 0, 0)
-		if err == nil && !c.known(idMessage, r.MessageID) {
-			err = c.refer(r.MessageID, refs.Note{Kind: idMessage, Field: atMessage}, r.MessageID)
-		}
+	if err == nil && (flags&flagWeak == 0 || c.order.form() == ExportUsers) {
+		err = c.define(idReaction, join(&c.key, r.MessageID, r.UserID, r.Type), flags, 0)
+	}
+	if err == nil && flags&flagWeak == 0 && !c.known(idMessage, r.MessageID) {
+		err = c.refer(r.MessageID, refs.Note{Kind: idMessage, Field: atMessage}, r.MessageID)
 	}
 	return err
 }

@@ -165,7 +165,8 @@ func TestUsersExport(t *testing.T) {
 	// The channel, and who else is named.
 	other.mustImport(t, strings.Join(strings.SplitAfter(chatFile, "\n")[:12], ""), importer.FileOptions{})
 	report := other.mustImport(t, file, importer.FileOptions{})
-	if c := report.Counts; c.Users != 2 || c.Messages != 2 || c.Calls != 1 {
+	// Two of the three reactions come inside the message and on lines of their own.
+	if c := report.Counts; c.Users != 2 || c.Messages != 2 || c.Calls != 1 || c.Reactions != 3 {
 		t.Errorf("counts %+v", c)
 	}
 	got := other.read(t)
@@ -174,5 +175,19 @@ func TestUsersExport(t *testing.T) {
 	}
 	if diff := cmp.Diff(general.reactions[:3], got.channels[2].reactions); diff != "" {
 		t.Errorf("reactions (-want +got):\n%s", diff)
+	}
+	report = other.mustImport(t, file, importer.FileOptions{Mode: importer.Insert})
+	// Two users, two messages, a call and the three reactions are there.
+	if report.Counts != (importer.Counts{}) || report.Skipped.Existing != 8 {
+		t.Errorf("mode insert: counts %+v, skipped %+v", report.Counts, report.Skipped)
+	}
+	// Of whom nothing is left but a trace may be the first, and it is their message
+	// that says what the file is.
+	trace := line("user", `{"id":"zoe","deleted_at":"2023-01-01T00:00:00Z"}`) +
+		line("message", strings.Replace(general.messages[0], `"user":`+want.users[0], `"user":{"id":"zoe","deleted_at":"2023-01-01T00:00:00Z"}`, 1))
+	report = other.mustImport(t, trace+file[strings.Index(file, `{"type":"user"`):strings.Index(file, `{"type":"call"`)]+
+		line("reaction", general.reactions[1]), importer.FileOptions{})
+	if report.Counts.Reactions != 3 {
+		t.Errorf("after a trace: counts %+v", report.Counts)
 	}
 }

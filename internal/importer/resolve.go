@@ -29,6 +29,7 @@ type resolver struct {
 func (c *checker) resolve(ctx context.Context, r store.Reader) error {
 	res := &resolver{c: c, reader: r, form: c.order.form(), render: render.New(r)}
 	count := 0
+	c.plan.Again = 0
 	return c.table.Each(func(n *refs.Note, first bool) error {
 		if count++; count%1024 == 0 {
 			if err := ctx.Err(); err != nil {
@@ -47,6 +48,9 @@ func (c *checker) resolve(ctx context.Context, r store.Reader) error {
 }
 
 func (r *resolver) definition(n *refs.Note) {
+	if r.defined && n.Kind == idReaction && r.form == ExportUsers {
+		r.c.plan.Again++
+	}
 	if !r.defined || r.def.Flags&flagWeak != 0 {
 		if r.defined && n.Flags&flagWeak != 0 {
 			return

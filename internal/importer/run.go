@@ -273,6 +273,12 @@ func (r *attempt) load(ctx context.Context) error {
 		}
 	}
 	r.progress(p.Plan.Messages, p.Plan.Messages, p.Plan.Records, p.Plan.Records)
+	// These were written twice, and count once.
+	if w.insert {
+		p.Skipped.Existing -= p.Plan.Again
+	} else {
+		p.Counts.Reactions -= p.Plan.Again
+	}
 	p.Loaded = true
 	return r.note(ctx)
 }
