@@ -306,7 +306,11 @@ func (c *checker) noteMessage(r *record) error {
 		c.problems.add(problemAt(at, "parent_id", "names the message itself"))
 	} else if m.ParentID != "" {
 		n := refs.Note{Kind: idMessage, Field: atParent, Flags: flagParent, Extra: c.table.Hash(m.CID)}
-		if err := c.refer(m.ParentID, n, m.ParentID+" "+m.CID); err != nil {
+		name := m.ParentID + " " + m.CID
+		if c.threads.insert {
+			name += " " + m.ID // it may be stored, and is left alone then
+		}
+		if err := c.refer(m.ParentID, n, name); err != nil {
 			return err
 		}
 	}

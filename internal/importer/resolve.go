@@ -3,6 +3,7 @@ package importer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"hansard/internal/importer/refs"
@@ -101,56 +102,67 @@ func (r *resolver) reference(n *refs.Note) error {
 }
 
 // parent checks the parent of a reply: the one of the file, unless that leaves alone
-// the one in the store.
+// the one in the store. A reply that is left alone itself keeps the parent it has.
 func (r *resolver) parent(n *refs.Note) error {
-	const field = "parent_id"
-	id, cid := "", ""
+	id, cid, reply := "", "", ""
 	if !r.defined || r.c.threads.insert {
 		name, err := r.c.table.Name(n)
 		if err != nil {
 			return err
 		}
 		id, cid, _ = strings.Cut(name, " ")
+		cid, reply, _ = strings.Cut(cid, " ")
 		if !r.looked {
 			if err := r.look(idMessage, id); err != nil {
 				return err
 			}
 		}
 	}
+	wrong, err := r.wrongParent(n, id, cid)
+	if err != nil || wrong == "" {
+		return err
+	}
+	if reply != "" {
+		_, err := r.reader.Message(reply)
+		if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	r.problem(n, "parent_id", "%s", wrong)
+	return nil
+}
+
+// wrongParent says what is wrong with a parent, "" if nothing is.
+func (r *resolver) wrongParent(n *refs.Note, id, cid string) (string, error) {
 	switch {
 	case r.defined && r.def.Flags&flagBad != 0:
-		return nil
+		return "", nil
 	case r.defined && !r.found:
 		switch {
 		case r.def.Extra != n.Extra:
-			r.problem(n, field, "names a message of another channel")
+			return "names a message of another channel", nil
 		case r.def.Flags&flagReply != 0:
-			r.problem(n, field, "names a message that is itself a reply")
+			return "names a message that is itself a reply", nil
 		}
-		return nil
+		return "", nil
 	case !r.found && r.form.isExport():
 		// It was outside the exported window, or has been deleted for good.
-		return nil
+		return "", nil
 	case !r.found:
-		r.problem(n, field, "names the message %s, which is neither in the file nor in the store", id)
-		return nil
+		return fmt.Sprintf("names the message %s, which is neither in the file nor in the store", id), nil
 	case r.isReply && r.defined:
-		r.problem(n, field, "names a message that is itself a reply in the store")
-		return nil
+		return "names a message that is itself a reply in the store", nil
 	case r.isReply:
-		r.problem(n, field, "names a message that is itself a reply")
-		return nil
+		return "names a message that is itself a reply", nil
 	}
 	channel, err := r.c.threads.key(r.reader, cid)
 	switch {
 	case err != nil || channel == r.message.Channel:
-		return err
+		return "", err
 	case r.defined:
-		r.problem(n, field, "names a message that the store has in another channel")
-	default:
-		r.problem(n, field, "names a message of another channel")
+		return "names a message that the store has in another channel", nil
 	}
-	return nil
+	return "names a message of another channel", nil
 }
 
 // look looks an id up in the store.

@@ -142,6 +142,26 @@ func TestThreadsInTheStore(t *testing.T) {
 				"line 2, column 74: parent_id names a message that is itself a reply in the store",
 			},
 		},
+		{
+			"replies that are left alone, to what can be no parent", importer.Insert,
+			message(`"id":"s","cid":"team:c","user":"u","parent_id":"r"`) + // is a reply
+				message(`"id":"r","cid":"team:d","user":"u","parent_id":"p"`) + // is in another channel
+				message(`"id":"y","cid":"team:c","user":"u","parent_id":"none"`), // is nowhere
+			nil,
+		},
+		{
+			"replies that are left alone, to a new reply and into another channel", importer.Insert,
+			message(`"id":"n","cid":"team:c","user":"u","parent_id":"p"`) + message(`"id":"r","cid":"team:c","user":"u","parent_id":"n"`) +
+				message(`"id":"m","cid":"team:d","user":"u"`) + message(`"id":"s","cid":"team:c","user":"u","parent_id":"m"`), nil,
+		},
+		{
+			"a reply that is left alone, and a new one beside it", importer.Insert,
+			message(`"id":"s","cid":"team:c","user":"u","parent_id":"r"`) + message(`"id":"n","cid":"team:c","user":"u","parent_id":"r"`) +
+				message(`"id":"y","cid":"team:c","user":"u","parent_id":"r"`),
+			[]string{
+				"line 2, column 74: parent_id names a message that is itself a reply",
+			},
+		},
 		{"a reply to a deleted reply", both, message(`"id":"n","cid":"team:c","user":"u","parent_id":"x"`), []string{
 			"line 1, column 74: parent_id names a message that is itself a reply",
 		}},

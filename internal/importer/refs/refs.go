@@ -124,8 +124,9 @@ func (t *Table) Known(k Kind, id string) bool {
 // Refer notes a reference. name is what Name gives back for it.
 func (t *Table) Refer(id string, n Note, name string) error {
 	n.hash, n.Ref = t.hash(n.Kind, id), true
-	slot := &t.spooled[(n.hash[0]^n.Extra)%remembered]
-	if key := n.hash[1] ^ n.Extra; slot.hash == key && slot.at > 0 {
+	key := t.Hash(name)
+	slot := &t.spooled[key%remembered]
+	if slot.hash == key && slot.at > 0 {
 		n.name = slot.at - 1
 	} else {
 		at, err := t.names.add(name)
