@@ -149,6 +149,11 @@ func (s *Server) start() error {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "TMPDIR=" + s.dir,
 		"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey,
 	}
+	for _, kv := range os.Environ() {
+		if strings.HasPrefix(kv, "VGW_") {
+			cmd.Env = append(cmd.Env, kv)
+		}
+	}
 	p, err := startProcess(cmd)
 	if err != nil {
 		return err

@@ -161,8 +161,8 @@ func (a *ahead) wantUser(key int64) {
 func (s *snapshot) deliver(fn func(*store.MessageRow) error) error {
 	a := &s.ahead
 	a.find()
-	if err := s.Reader.MessagesByID(a.want.messages, func(row store.MessageRow) { a.messages[string(row.ID)] = row }); err != nil {
-		return fmt.Errorf("read quoted messages: %w", err)
+	if err := s.readMessages(); err != nil {
+		return err
 	}
 	if err := s.readUsers(); err != nil {
 		return err
@@ -179,12 +179,35 @@ func (s *snapshot) deliver(fn func(*store.MessageRow) error) error {
 	return nil
 }
 
-// readUsers reads the users that are wanted.
+// readMessages reads the messages that are wanted, all at once.
+func (s *snapshot) readMessages() error {
+	a := &s.ahead
+	if len(a.want.messages) == 0 {
+		return nil
+	}
+	err := s.base.Each(sqlstore.MessagesByID, []any{s.app, a.want.messages}, func(r *thin.Row) {
+		var row store.MessageRow
+		sqlstore.ScanMessage(r, &row)
+		sqlstore.KeepMessage(&row, nil)
+		a.messages[string(row.ID)] = row
+	})
+	if err != nil {
+		return fmt.Errorf("read quoted messages: %w", named(err))
+	}
+	return nil
+}
+
+// readUsers reads the users that are wanted, all at once.
 func (s *snapshot) readUsers() error {
 	a := &s.ahead
-	err := s.Reader.UsersByKey(a.want.users, func(key int64, id string, object []byte) { a.users[key] = user{id, object} })
+	if len(a.want.users) == 0 {
+		return nil
+	}
+	err := s.base.Each(sqlstore.UsersByKey, []any{s.app, a.want.users}, func(r *thin.Row) {
+		a.users[r.Int(0)] = user{r.Text(1), r.Copy(2)}
+	})
 	if err != nil {
-		return fmt.Errorf("read users: %w", err)
+		return fmt.Errorf("read users: %w", named(err))
 	}
 	return nil
 }

@@ -1,7 +1,5 @@
 package sqlstore
 
-import "hansard/internal/store"
-
 // chunk is how many rows are written, or looked up, in one go.
 const chunk = 256
 
@@ -52,14 +50,4 @@ func inChunks[T any](list []T, fn func([]T) error) error {
 		list = list[n:]
 	}
 	return nil
-}
-
-func (r *reader) MessagesByID(ids []string, fn func(store.MessageRow)) error {
-	return r.manyRows(messageByID, len(ids), func(i int) []any { return []any{r.app, ids[i]} },
-		func(_ int, s Row) { fn(copyMessage(s)) })
-}
-
-func (r *reader) UsersByKey(keys []int64, fn func(key int64, id string, object []byte)) error {
-	return r.manyRows(userByKey, len(keys), func(i int) []any { return []any{keys[i], r.app} },
-		func(i int, s Row) { fn(keys[i], s.Text(0), s.Copy(1)) })
 }

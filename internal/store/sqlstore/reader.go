@@ -13,11 +13,6 @@ import (
 // Reader is a store.Reader, with what engines may use beyond it.
 type Reader interface {
 	store.Reader
-	// MessagesByID reads messages by their ids, in one go; those that are not
-	// there are left out. The rows are the caller's own.
-	MessagesByID(ids []string, fn func(store.MessageRow)) error
-	// UsersByKey reads users by their keys, in one go.
-	UsersByKey(keys []int64, fn func(key int64, id string, object []byte)) error
 	// MessagesOf reads the messages of several users, see store.Snapshot.
 	MessagesOf(users []int64, fn func(i int, row *store.MessageRow) error) error
 	// Stride walks n messages along a range, see store.SharedSnapshot.
@@ -244,6 +239,15 @@ func KeepMessage(row *store.MessageRow, buf []byte) []byte {
 }
 
 const messageByID = `SELECT ` + messageColumns + ` FROM messages m WHERE app = $1 AND id = $2`
+
+// Statements for an engine that has lists as parameters: rows of the app $1, by
+// a list $2 of what they are known by. Those that are not there are left out.
+const (
+	// MessagesByID yields what ScanMessage reads.
+	MessagesByID = `SELECT ` + messageColumns + ` FROM messages m WHERE m.app = $1 AND m.id = ANY ($2)`
+	// UsersByKey yields key, id and body.
+	UsersByKey = `SELECT key, id, body FROM users WHERE app = $1 AND key = ANY ($2)`
+)
 
 func (r *reader) Message(id string) (row store.MessageRow, err error) {
 	err = r.one("message", id, messageByID, []any{r.app, id},

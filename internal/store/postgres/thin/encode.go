@@ -16,6 +16,8 @@ const (
 	typeInt2  = 21
 	typeInt4  = 23
 	typeText  = 25
+	typeTexts = 1009
+	typeInts  = 1016
 )
 
 // typesOf are the types that parameters have by themselves; 0 = the server
@@ -32,6 +34,10 @@ func typesOf(args []any) []uint32 {
 			types[i] = typeText
 		case []byte:
 			types[i] = typeBytes
+		case []string:
+			types[i] = typeTexts
+		case []int64:
+			types[i] = typeInts
 		}
 	}
 	return types
@@ -63,6 +69,18 @@ func (c *Conn) encode(s *stmt, args []any) error {
 			err = c.encodeInt(s.params[i], a)
 		case chat.Time:
 			err = c.encodeInt(s.params[i], int64(a))
+		case []string:
+			c.encodeList(typeText, len(a))
+			for _, v := range a {
+				c.scratch = binary.BigEndian.AppendUint32(c.scratch, uint32(len(v))) //nolint:gosec // a pipeline has far fewer bytes
+				c.scratch = append(c.scratch, v...)
+			}
+		case []int64:
+			c.encodeList(typeInt8, len(a))
+			for _, v := range a {
+				c.scratch = binary.BigEndian.AppendUint32(c.scratch, 8)
+				c.scratch = binary.BigEndian.AppendUint64(c.scratch, uint64(v)) //nolint:gosec // the bits as they are
+			}
 		default:
 			err = errors.New("cannot be bound")
 		}
@@ -73,6 +91,18 @@ func (c *Conn) encode(s *stmt, args []any) error {
 	}
 	c.size += len(c.scratch)
 	return nil
+}
+
+// encodeList begins an array of one dimension, without NULLs.
+func (c *Conn) encodeList(typ uint32, n int) {
+	dimensions := uint32(min(n, 1)) //nolint:gosec // 0 or 1
+	for _, v := range [...]uint32{dimensions, 0, typ} {
+		c.scratch = binary.BigEndian.AppendUint32(c.scratch, v)
+	}
+	if n > 0 {
+		c.scratch = binary.BigEndian.AppendUint32(c.scratch, uint32(n)) //nolint:gosec // as above
+		c.scratch = binary.BigEndian.AppendUint32(c.scratch, 1)         // the first index
+	}
 }
 
 func btoi(b bool) int {

@@ -11,8 +11,8 @@ import (
 func nothing(pgproto3.BackendMessage) {}
 
 // Exec runs one statement and returns how many rows it changed. Parameters are
-// $1, $2 …: int64, int, bool, string, []byte (nil = NULL), nil, or a time of
-// package chat.
+// $1, $2 …: int64, int, bool, string, []byte (nil = NULL), nil, a time of package
+// chat, or a list: []int64, []string.
 func (c *Conn) Exec(sql string, args ...any) (changed int64, err error) {
 	if err := c.run("", sql, args, 0); err != nil {
 		return 0, err
@@ -105,6 +105,22 @@ func (c *Conn) One(sql string, args []any, row func(*Row)) (found bool, err erro
 		}
 	})
 	return found, c.explain(sql, err)
+}
+
+// Each runs one statement and calls row with each row as it comes. row must not
+// use the connection.
+func (c *Conn) Each(sql string, args []any, row func(*Row)) error {
+	if err := c.run(c.portal(), sql, args, 0); err != nil {
+		return err
+	}
+	var r Row
+	err := c.roundTrip(func(m pgproto3.BackendMessage) {
+		if m, ok := m.(*pgproto3.DataRow); ok {
+			r.values = m.Values
+			row(&r)
+		}
+	})
+	return c.explain(sql, err)
 }
 
 func (c *Conn) rows(b *batch, more bool, row func(*Row) error) error {
