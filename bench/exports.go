@@ -68,9 +68,7 @@ const longest = 30 * time.Minute
 // export measures one export in a server process of its own.
 func (b *bench) export(ctx context.Context, e exportKind) error {
 	if e.local {
-		elsewhere := b.objects
-		b.objects = nil
-		defer func() { b.objects = elsewhere }()
+		defer b.toDisk()()
 	}
 	return b.with(ctx, func(s *server, c *client.Client) error {
 		// The file of the round before goes now, not later: what the next one
@@ -113,6 +111,13 @@ func (b *bench) export(ctx context.Context, e exportKind) error {
 		b.plain = filepath.Join(b.work, "plain.jsonl")
 		return os.Rename(path, b.plain)
 	})
+}
+
+// toDisk has exports go to the local disk until back.
+func (b *bench) toDisk() (back func()) {
+	elsewhere := b.objects
+	b.objects = nil
+	return func() { b.objects = elsewhere }
 }
 
 // finishedExport runs one export to its end.

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -48,8 +49,16 @@ func storageURL(endpoint, region string) string {
 	return u.String()
 }
 
+// startVersity starts versitygw, with the settings for it that this process has
+// in its environment.
 func startVersity(ctx context.Context) (*objectStore, error) {
-	s, err := s3test.Launch()
+	var settings []string
+	for _, kv := range os.Environ() {
+		if strings.HasPrefix(kv, "VGW_") {
+			settings = append(settings, kv)
+		}
+	}
+	s, err := s3test.Launch(settings...)
 	if err != nil {
 		return nil, fmt.Errorf("starting an S3 server: %w", err)
 	}

@@ -19,8 +19,11 @@ func workersMeasure(n int) string {
 	return fmt.Sprintf("export v2 by %d of the workers with 0.15 of a core", n)
 }
 
+// workerLocal is what one such worker does to the disk.
+var workerLocal = workersMeasure(1) + ", to the local disk"
+
 // scaling measures one export by one worker process and by two, each on a
-// share of a core of its own.
+// share of a core of its own, and by one to the local disk.
 func (b *bench) scaling() []measure {
 	// Workers share an export only where it is spread.
 	if b.pg == nil || b.objects == nil || b.chat.name == byFew || b.targets && !b.atMiddle() {
@@ -36,12 +39,15 @@ func (b *bench) scaling() []measure {
 	}
 	var all []measure
 	for n := 1; n <= 2; n++ {
-		all = append(all, measure{workersMeasure(n), func(ctx context.Context) error { return b.scaled(ctx, n) }})
+		all = append(all, measure{workersMeasure(n), func(ctx context.Context) error { return b.scaled(ctx, workersMeasure(n), n) }})
 	}
-	return all
+	return append(all, measure{workerLocal, func(ctx context.Context) error {
+		defer b.toDisk()()
+		return b.scaled(ctx, workerLocal, 1)
+	}})
 }
 
-func (b *bench) scaled(ctx context.Context, n int) error {
+func (b *bench) scaled(ctx context.Context, name string, n int) error {
 	return b.with(ctx, func(_ *server, c *client.Client) (err error) {
 		var pids []int
 		var ends []func() error
@@ -66,7 +72,7 @@ func (b *bench) scaled(ctx context.Context, n int) error {
 		took := time.Since(began)
 		used := usageOfAll(pids)
 		used.cpu -= before.cpu
-		b.record(workersMeasure(n), took, t.Result.Counts["messages"], t.Result.Size, used, b.pg.cpu()-theirs)
+		b.record(name, took, t.Result.Counts["messages"], t.Result.Size, used, b.pg.cpu()-theirs)
 		return b.discard(t.Result)
 	}, "--workers", "0")
 }

@@ -23,6 +23,7 @@ var comparisons = []struct{ this, with, unit string }{
 	{exportZstd, peerZstd, "s"},
 	{exportGzip, peerPigz, "s"},
 	{workersMeasure(2), workersMeasure(1), "messages/s"},
+	{workersMeasure(1), workerLocal, "messages/s"},
 }
 
 // values are those of a figure, in the order in which they were measured.
@@ -179,6 +180,7 @@ func (all runs) targets(o *options) (list []target) {
 		add(on && three, "cost of one more message, up to the largest against up to the one before, "+e.name, "≤ 1.1 ×", e.runs.oneMore("s"), atMost(1.1), times)
 		add(on && three, "… in processor time, "+e.name, "≤ 1.1 ×", e.runs.oneMore(processorTime), atMost(1.1), times)
 		add(on && !local, "to an object store against the local disk, "+e.name, "≥ 0.7 ×", e.runs.ratio(exportV2, exportLocal, "messages/s"), atLeast(0.7), times)
+		add(on && !local && e.engine == onPostgres, "… by a worker with 0.15 of a core", "≥ 0.7 ×", e.runs.ratio(workersMeasure(1), workerLocal, "messages/s"), atLeast(0.7), times)
 		add(on && !local && e.engine == onPostgres, "two workers against one, each with 0.15 of a core, "+e.name, "≥ 1.7 ×", e.runs.ratio(workersMeasure(2), workersMeasure(1), "messages/s"), atLeast(1.7), times)
 	}
 	add(onLite, "messages sent while four exports run, of the speed without, SQLite", "≥ 80 %", lite.any(sendingBeside, "% of the speed without exports"), atLeast(80), unit(" %"))

@@ -30,9 +30,10 @@ type Server struct {
 	AccessKey string
 	SecretKey string
 
-	dir     string
-	address string
-	sidecar bool // metadata in files: the file system has no extended attributes
+	dir      string
+	address  string
+	sidecar  bool     // metadata in files: the file system has no extended attributes
+	settings []string // of the program, as NAME=value
 
 	mu   sync.Mutex
 	proc *process // nil: stopped
@@ -56,9 +57,9 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// Launch starts a server outside of tests. It is taken away by End, or with the
-// process.
-func Launch() (*Server, error) { return newServer() }
+// Launch starts a server outside of tests, with settings of its own in its
+// environment (NAME=value). It is taken away by End, or with the process.
+func Launch(settings ...string) (*Server, error) { return newServer(settings...) }
 
 // End takes away a server that Launch has started.
 func (s *Server) End() error { return s.remove() }
@@ -86,7 +87,7 @@ var rootKeys = sync.OnceValues(func() (access, secret string) {
 })
 
 // newServer makes the folder of a server and starts it.
-func newServer() (*Server, error) {
+func newServer(settings ...string) (*Server, error) {
 	if _, err := binary(); err != nil {
 		return nil, err
 	}
@@ -94,7 +95,7 @@ func newServer() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Region: "us-east-1", dir: dir}
+	s := &Server{Region: "us-east-1", dir: dir, settings: settings}
 	s.AccessKey, s.SecretKey = rootKeys()
 	for _, name := range []string{s.data(), s.meta()} {
 		err = errors.Join(err, os.Mkdir(name, 0o700))
@@ -149,11 +150,7 @@ func (s *Server) start() error {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "TMPDIR=" + s.dir,
 		"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey,
 	}
-	for _, kv := range os.Environ() {
-		if strings.HasPrefix(kv, "VGW_") {
-			cmd.Env = append(cmd.Env, kv)
-		}
-	}
+	cmd.Env = append(cmd.Env, s.settings...)
 	p, err := startProcess(cmd)
 	if err != nil {
 		return err
