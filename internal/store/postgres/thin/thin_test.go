@@ -234,6 +234,45 @@ func TestMany(t *testing.T) {
 	}
 }
 
+// Each gives all rows of a result at once, and lists are parameters like others.
+func TestEach(t *testing.T) {
+	t.Parallel()
+	c, _ := connect(t)
+	fill(t, c, 2000)
+	c.Begin(t.Context(), begin)
+	var ids []int64
+	for i := range int64(3000) {
+		ids = append(ids, i*2)
+	}
+	for name, args := range map[string]struct {
+		ids   []int64
+		words []string
+		want  int
+	}{
+		"many":        {ids, []string{"", "it's \"so\", {zürich}\\", "NULL"}, 1000},
+		"one":         {ids[:1], []string{""}, 1},
+		"none":        {nil, nil, 0},
+		"none of one": {[]int64{-5}, []string{}, 0},
+	} {
+		seen := map[int64]bool{}
+		err := c.Each(`SELECT id FROM t WHERE id = ANY ($1)`, []any{args.ids}, func(r *thin.Row) { seen[r.Int(0)] = true })
+		if err != nil || len(seen) != args.want {
+			t.Errorf("%s: %d rows, want %d: %v", name, len(seen), args.want, err)
+		}
+		var words []string
+		err = c.Each(`SELECT unnest($1::text[])`, []any{args.words}, func(r *thin.Row) { words = append(words, r.Text(0)) })
+		if err != nil || !slices.Equal(words, args.words) {
+			t.Errorf("%s: the words come back as %q: %v", name, words, err)
+		}
+	}
+	if err := c.Each(`SELECT id / (id - 7) FROM t`, nil, func(*thin.Row) {}); err == nil {
+		t.Error("an error among the rows is none")
+	}
+	if err := c.Rollback(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Late statements go with the next one, or with the commit, and so do their
 // errors.
 func TestLater(t *testing.T) {
