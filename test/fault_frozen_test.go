@@ -62,7 +62,7 @@ func (s *site) freeze(round int) (taken int64) {
 	})
 	again := s.final(s.ask("users")) // it is of use again
 	harness.Until(s.t, harness.Patience, "rid of what the late one had begun", func() bool {
-		return len(s.bucket.Uploads(s.t)) == 0
+		return len(s.bucket.Uploads(s.t)) == 0 && maps.Equal(files, s.filesBut(again))
 	})
 	s.unchanged(tasks, files, again)
 	s.t.Logf("%d tasks were taken from the worker that was frozen", taken)
@@ -111,6 +111,14 @@ func (s *site) files() map[string]s3test.Object {
 	return list
 }
 
+// filesBut is what is in the bucket without what that one task has made.
+func (s *site) filesBut(but *harness.Task) map[string]s3test.Object {
+	s.t.Helper()
+	list := s.files()
+	maps.DeleteFunc(list, func(key string, _ s3test.Object) bool { return strings.Contains(key, but.ID) })
+	return list
+}
+
 // unchanged: tasks and files are what they were, but for that one task.
 func (s *site) unchanged(tasks map[string]string, files map[string]s3test.Object, but *harness.Task) {
 	s.t.Helper()
@@ -121,9 +129,7 @@ func (s *site) unchanged(tasks map[string]string, files map[string]s3test.Object
 			s.t.Errorf("task %s was\n%s\nand is\n%s", id, row, now[id])
 		}
 	}
-	left := s.files()
-	maps.DeleteFunc(left, func(key string, _ s3test.Object) bool { return strings.Contains(key, but.ID) })
-	if !maps.Equal(files, left) {
+	if left := s.filesBut(but); !maps.Equal(files, left) {
 		s.t.Errorf("the bucket had\n%v\nand has\n%v", files, left)
 	}
 }

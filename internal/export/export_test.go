@@ -508,6 +508,52 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
+// A task that is lost, or canceled, in the moment in which its file becomes visible
+// leaves no file.
+func TestLostWhilePublishing(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.channel("one", 10)
+	for _, at := range []string{".json", ".manifest.json"} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		f.service.Blob = &publishing{Store: f.blob, suffix: at, then: func() { cancel(store.ErrLeaseLost) }}
+		_, err := f.service.RunChannels(ctx, &task.Attempt{Task: f.task(`{"channels":[{"cid":"messaging:one"}]}`)})
+		if at == ".json" {
+			if !errors.Is(err, store.ErrLeaseLost) {
+				t.Errorf("got %v", err)
+			}
+			f.nothingLeft()
+		} else if err != nil {
+			t.Errorf("when all was there: %v", err)
+		}
+	}
+}
+
+// publishing is a blob.Store that tells when a file of some name has become visible.
+type publishing struct {
+	blob.Store
+	suffix string
+	then   func()
+}
+
+type publishingWriter struct {
+	blob.Writer
+	then func()
+}
+
+func (p *publishing) Create(ctx context.Context, key string) (blob.Writer, error) {
+	w, err := p.Store.Create(ctx, key)
+	if err != nil || !strings.HasSuffix(key, p.suffix) {
+		return w, err
+	}
+	return &publishingWriter{w, p.then}, nil
+}
+
+func (w *publishingWriter) Commit() error {
+	defer w.then()
+	return w.Writer.Commit()
+}
+
 // failing is a blob.Store whose writers fail after some bytes.
 type failing struct {
 	blob.Store

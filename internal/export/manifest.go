@@ -38,6 +38,9 @@ func (j *job) note(cid string, messages int64, asOf chat.Time) error {
 	return b.Flush()
 }
 
+// manifestSuffix is what the name of a manifest has after that of its file.
+const manifestSuffix = ".manifest.json"
+
 // product is a file that is written but not visible yet.
 type product interface {
 	// finish ends the file.
@@ -48,7 +51,7 @@ type product interface {
 
 // finish ends the file, makes it and its manifest visible, and gives the
 // task's result.
-func (s *Service) finish(ctx context.Context, a *task.Attempt, app store.App, key string, out product, p Packing, m *manifest) ([]byte, error) {
+func (s *Service) finish(ctx context.Context, a *task.Attempt, app store.App, key string, out product, p Packing, m *manifest) (b []byte, err error) {
 	size, sum, err := out.finish()
 	if err != nil {
 		return nil, fmt.Errorf("write the export file: %w", err)
@@ -56,14 +59,34 @@ func (s *Service) finish(ctx context.Context, a *task.Attempt, app store.App, ke
 	if err := a.Flush(ctx); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			s.withdraw(ctx, a.Task.ID, key)
+		}
+	}()
 	if err := out.commit(); err != nil {
 		return nil, fmt.Errorf("finish the export file: %w", err)
 	}
-	result := Result{Path: key, Size: size, SHA256: sum, Counts: m.Counts, ManifestPath: key + ".manifest.json"}
+	if ctx.Err() != nil { // the task was lost, or canceled, at the last moment
+		return nil, context.Cause(ctx)
+	}
+	result := Result{Path: key, Size: size, SHA256: sum, Counts: m.Counts, ManifestPath: key + manifestSuffix}
 	if err := s.writeManifest(ctx, a.Task.ID, app, &result, p, m); err != nil {
 		return nil, fmt.Errorf("write the manifest: %w", err)
 	}
 	return json.Marshal(&result)
+}
+
+// withdraw removes the files of an attempt that has failed although they may have
+// become visible. Nobody knows of them: another attempt has names of its own.
+func (s *Service) withdraw(ctx context.Context, taskID, key string) {
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), dropPatience)
+	defer done()
+	for _, key := range []string{key, key + manifestSuffix} {
+		if err := s.Blob.Delete(ctx, key); err != nil {
+			s.Logger.Warn("remove a file of an attempt that has failed, the sweep will do it", "task", taskID, "file", key, "error", err)
+		}
+	}
 }
 
 func (s *Service) writeManifest(ctx context.Context, taskID string, app store.App, r *Result, p Packing, m *manifest) error {

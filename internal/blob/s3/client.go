@@ -344,7 +344,8 @@ func (c *client) list(ctx context.Context, prefix, after string, fn func(string,
 	return ctx.Err()
 }
 
-// lingerFor is how long the answer to begin is waited for at shutdown.
+// lingerFor is how long the answers to begin and complete are waited for at
+// shutdown.
 const lingerFor = 3 * time.Second
 
 // begin starts an upload. The parts of one whose id nobody knows stay until the
@@ -383,7 +384,14 @@ func (c *client) putPart(ctx context.Context, object, id string, number int, p p
 // parts together; some copy them.
 const completeRate = 16 << 20
 
+// complete makes a file of the parts. Whether there is one now has to be known, so
+// that it can be removed: the answer is waited for a little beyond the end of ctx.
 func (c *client) complete(ctx context.Context, object, id string, parts []blob.Part, isNew bool) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	ctx, done := clock.Linger(ctx, lingerFor)
+	defer done()
 	list := make([]minio.CompletePart, len(parts))
 	var size int64
 	for i, p := range parts {
