@@ -223,6 +223,40 @@ func TestFaultsThatStay(t *testing.T) {
 	}
 }
 
+// Some servers answer 500 when the upload to be completed is gone. That does not
+// pass, so it is not waited for.
+func TestCompletingWhatIsGone(t *testing.T) {
+	t.Parallel()
+	r := setup(t, s3test.New(t), nil)
+	name, err := r.store.Begin(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := content(1000, 3)
+	p, err := r.store.PutPart(t.Context(), key, name, 1, bytes.NewReader(want), int64(len(want)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.AbortUpload(t.Context(), key, name); err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int64
+	r.proxy.Fail(func(req *http.Request) s3test.Fault {
+		if !isComplete(req) {
+			return s3test.Fault{}
+		}
+		asked.Add(1)
+		return s3test.Fault{Status: 500}
+	})
+	err = r.store.Complete(t.Context(), key, name, []blob.Part{p})
+	if err == nil || errors.Is(err, blob.ErrUnavailable) || asked.Load() != 1 {
+		t.Errorf("after %d requests: %v", asked.Load(), err)
+	}
+	if left := append(r.bucket.Uploads(t), r.bucket.Objects(t)...); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
 // Whoever waits for a store that is gone can stop waiting.
 func TestTheContextEndsTheWaiting(t *testing.T) {
 	t.Parallel()

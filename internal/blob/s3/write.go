@@ -261,6 +261,9 @@ func (s *Store) complete(ctx context.Context, object, id string, parts []blob.Pa
 	again := false
 	return s.publish(ctx, object, h, func(ctx context.Context, isNew bool) error {
 		err := s.api.complete(ctx, object, id, parts, isNew)
+		if !again && s.gone(ctx, object, id, err) {
+			return &refusal{status: http.StatusNotFound, code: codeNoUpload}
+		}
 		if err != nil {
 			again = again || passes(err)
 			return err
@@ -271,6 +274,17 @@ func (s *Store) complete(ctx context.Context, object, id string, parts []blob.Pa
 		}
 		return s.recognise(ctx, object, h.mark, missing)
 	})
+}
+
+// gone reports whether a server that answered 500 to completing an upload does
+// not know the upload: that is how Ceph says it, and it will not pass.
+func (s *Store) gone(ctx context.Context, object, id string, err error) bool {
+	r, ok := errors.AsType[*refusal](err)
+	if !ok || r.status != http.StatusInternalServerError {
+		return false
+	}
+	_, _, err = s.api.lastPart(ctx, object, id, 0)
+	return refused(err, codeNoUpload)
 }
 
 // errNotYet says that a file is not there although the server says so.
