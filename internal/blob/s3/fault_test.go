@@ -223,37 +223,46 @@ func TestFaultsThatStay(t *testing.T) {
 	}
 }
 
-// Some servers answer 500 when the upload to be completed is gone. That does not
-// pass, so it is not waited for.
+// Some servers answer 500 when the upload to be completed is gone, and call it an
+// object that is missing when they are asked for its parts. That does not pass,
+// so it is not waited for.
 func TestCompletingWhatIsGone(t *testing.T) {
 	t.Parallel()
-	r := setup(t, s3test.New(t), nil)
-	name, err := r.store.Begin(t.Context(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := content(1000, 3)
-	p, err := r.store.PutPart(t.Context(), key, name, 1, bytes.NewReader(want), int64(len(want)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.store.AbortUpload(t.Context(), key, name); err != nil {
-		t.Fatal(err)
-	}
-	var asked atomic.Int64
-	r.proxy.Fail(func(req *http.Request) s3test.Fault {
-		if !isComplete(req) {
-			return s3test.Fault{}
-		}
-		asked.Add(1)
-		return s3test.Fault{Status: 500}
-	})
-	err = r.store.Complete(t.Context(), key, name, []blob.Part{p})
-	if err == nil || errors.Is(err, blob.ErrUnavailable) || asked.Load() != 1 {
-		t.Errorf("after %d requests: %v", asked.Load(), err)
-	}
-	if left := append(r.bucket.Uploads(t), r.bucket.Objects(t)...); len(left) > 0 {
-		t.Errorf("left: %v", left)
+	isParts := func(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Query().Has("uploadId") }
+	for name, missing := range map[string]s3test.Fault{"known by its code": {}, "known by its status": {Status: http.StatusNotFound}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := setup(t, s3test.New(t), nil)
+			upload, err := r.store.Begin(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			part, err := r.store.PutPart(t.Context(), key, upload, 1, strings.NewReader("x"), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.store.AbortUpload(t.Context(), key, upload); err != nil {
+				t.Fatal(err)
+			}
+			var asked atomic.Int64
+			r.proxy.Fail(func(req *http.Request) s3test.Fault {
+				switch {
+				case isComplete(req):
+					asked.Add(1)
+					return s3test.Fault{Status: http.StatusInternalServerError}
+				case isParts(req):
+					return missing
+				}
+				return s3test.Fault{}
+			})
+			err = r.store.Complete(t.Context(), key, upload, []blob.Part{part})
+			if err == nil || errors.Is(err, blob.ErrUnavailable) || asked.Load() != 1 {
+				t.Errorf("after %d requests: %v", asked.Load(), err)
+			}
+			if left := append(r.bucket.Uploads(t), r.bucket.Objects(t)...); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
 	}
 }
 

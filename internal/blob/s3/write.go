@@ -284,7 +284,7 @@ func (s *Store) gone(ctx context.Context, object, id string, err error) bool {
 		return false
 	}
 	_, _, err = s.api.lastPart(ctx, object, id, 0)
-	return refused(err, codeNoUpload)
+	return refused(err, codeNoUpload) || absent(err)
 }
 
 // errNotYet says that a file is not there although the server says so.
