@@ -135,6 +135,10 @@ func (s *Server) Bucket(t testing.TB) *Bucket {
 	return b
 }
 
+// Named reports whether the server is one that was named, and not a versitygw
+// of ours: it may check less.
+func (s *Server) Named() bool { return os.Getenv(external) != "" && s.dir == "" }
+
 // core is a client of the server.
 func (s *Server) core() (*minio.Core, error) {
 	host, plain := strings.CutPrefix(s.Endpoint, "http://")

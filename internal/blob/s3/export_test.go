@@ -19,3 +19,10 @@ func SizeOf(s *Store, number int) int64 { return s.sizeOf(number) }
 func Resigned(r *http.Request, secret string, at time.Time) *http.Request {
 	return resigned(r, secret, at)
 }
+
+// ChecksCRC reports whether the server has shown that it checks the CRC of parts.
+func ChecksCRC(s *Store) bool {
+	s.checking.mu.Lock()
+	defer s.checking.mu.Unlock()
+	return s.checking.does
+}

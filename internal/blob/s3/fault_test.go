@@ -196,7 +196,7 @@ func TestFaultsThatStay(t *testing.T) {
 		"503 to completing":   {6 << 20, isComplete, s3test.Fault{Status: 503}, "503 SlowDown"},
 		"cut":                 {6 << 20, isPart("1"), s3test.Fault{CutBody: 1 << 20}, "connection"},
 		"stalled":             {6 << 20, isPart("1"), s3test.Fault{Rate: 1}, "does not answer"},
-		"damaged":             {6 << 20, isPart("1"), s3test.Fault{Flip: true}, "did not match"},
+		"damaged":             {6 << 20, isPart("1"), s3test.Fault{Flip: true}, "answered 400"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

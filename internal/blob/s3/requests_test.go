@@ -187,7 +187,8 @@ func TestUploadURL(t *testing.T) {
 	}
 }
 
-// The requests are such that every look-alike takes them.
+// The requests are such that every look-alike takes them, and guarded by what
+// the server checks.
 func TestPlainRequests(t *testing.T) {
 	t.Parallel()
 	for name, front := range map[string]func(testing.TB, *s3test.Server) *s3test.Proxy{"http": s3test.NewProxy, "https": s3test.NewTLSProxy} {
@@ -215,7 +216,7 @@ func TestPlainRequests(t *testing.T) {
 				if r.Method == http.MethodPut {
 					bodies++
 					want := map[bool]string{true: "signed", false: "md5"}[name == "http"]
-					if r.URL.Query().Has("partNumber") {
+					if r.URL.Query().Has("partNumber") && (r.ContentLength == 1 || s3.ChecksCRC(s)) { // the question comes first
 						want = "crc"
 					}
 					for guard, there := range map[string]bool{
@@ -238,6 +239,9 @@ func TestPlainRequests(t *testing.T) {
 			}
 			if err := write(t.Context(), s, "small", want[:100]); err != nil {
 				t.Fatal(err)
+			}
+			if !s3.ChecksCRC(s) && !b.Named() {
+				t.Error("the CRC of parts does not count as checked")
 			}
 			if bodies != 6 { // three parts, one of them twice, and the question whether they are checked
 				t.Errorf("%d bodies were sent", bodies)
@@ -317,7 +321,7 @@ func TestPartsRefusedWithCRC(t *testing.T) {
 	if !bytes.Equal(read(t, s, key), want) {
 		t.Error("other bytes came back")
 	}
-	if refused != 1 {
+	if refused != 1 && (refused != 0 || !b.Named()) {
 		t.Errorf("%d parts were refused", refused)
 	}
 }
@@ -460,6 +464,9 @@ func TestOpenRefuses(t *testing.T) {
 			s, err := s3.Open(t.Context(), o)
 			if err == nil {
 				_ = s.Close()
+				if test.want == "region" && b.Named() {
+					return // not every server looks at it
+				}
 				t.Fatal("it was opened")
 			}
 			if !strings.Contains(err.Error(), test.want) {
