@@ -194,7 +194,7 @@ func unavailable(err error) bool {
 		return r.code != codeNoUpload
 	}
 	for _, ours := range []error{
-		context.Canceled, context.DeadlineExceeded, fs.ErrClosed, fs.ErrInvalid, errUnreadable, errFull, blob.ErrExists, blob.ErrBadKey, errReplaced,
+		context.Canceled, context.DeadlineExceeded, fs.ErrClosed, fs.ErrInvalid, errUnreadable, errFull, blob.ErrExists, blob.ErrBadKey, errReplaced, errAlike,
 	} {
 		if errors.Is(err, ours) {
 			return false
