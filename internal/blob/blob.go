@@ -19,6 +19,10 @@ var ErrExists = errors.New("blob: there is a file already")
 // refuses to serve us; trying again has not helped.
 var ErrUnavailable = errors.New("blob: the store is not available")
 
+// ErrParts is returned, wrapped, by Complete where the store does not make a file
+// of parts like these: of their sizes, or with numbers that are left out.
+var ErrParts = errors.New("blob: the store does not make a file of these parts")
+
 // ErrBadKey is returned, wrapped, for a key that ValidKey refuses.
 var ErrBadKey = errors.New("blob: bad key")
 

@@ -277,6 +277,10 @@ func (l *lead) publish(ctx context.Context, key, upload string, snap store.Snaps
 		if err != nil {
 			l.whole() // the store may not take parts of several sizes
 		}
+		if errors.Is(err, blob.ErrParts) {
+			l.Logger.Info("an export is made whole: the object store does not take its parts", "task", l.of.Task, "error", err)
+			return fmt.Errorf("%w: %w", errWhole, err)
+		}
 		return err
 	}}, Packing{}, &m)
 }

@@ -531,19 +531,43 @@ func TestSpansOfTwoAttempts(t *testing.T) {
 }
 
 // pickyFiles is a store that takes only parts of one size.
-type pickyFiles struct{ *s3.Store }
-
-func (pickyFiles) Complete(context.Context, string, string, []blob.Part) error {
-	return errors.New("InvalidPart")
+type pickyFiles struct {
+	*s3.Store
+	err error
 }
 
-// A store that refuses the parts gets the file whole, from the next attempt on.
+func (p pickyFiles) Complete(context.Context, string, string, []blob.Part) error { return p.err }
+
+// A store that refuses the parts gets the file whole, at once.
 func TestSpansRefused(t *testing.T) {
 	t.Parallel()
 	m := newTeam(t)
 	m.fat("c", 45)
+	_, want := m.whole(allOfC)
 	claimed := m.claim(allOfC)
-	m.service.Blob = pickyFiles{m.blob.(*s3.Store)}
+	m.service.Blob = pickyFiles{m.blob.(*s3.Store), fmt.Errorf("completing: %w: InvalidPart", blob.ErrParts)}
+	a := &task.Attempt{Task: *claimed}
+	result, err := m.service.RunChannels(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, got := m.result(result); !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, want %d", len(got), len(want))
+	}
+	if c := string(a.Current().Checkpoint); !strings.Contains(c, `"whole":true`) {
+		t.Errorf("the checkpoint is %s", c)
+	}
+	m.expectNothing(claimed)
+}
+
+// A store that does not complete the parts for whatever reason gets the file
+// whole, from the next attempt on.
+func TestSpansNotCompleted(t *testing.T) {
+	t.Parallel()
+	m := newTeam(t)
+	m.fat("c", 45)
+	claimed := m.claim(allOfC)
+	m.service.Blob = pickyFiles{m.blob.(*s3.Store), errors.New("out of order")}
 	a := &task.Attempt{Task: *claimed}
 	if _, err := m.service.RunChannels(t.Context(), a); err == nil {
 		t.Error("a file was made of parts that were refused")

@@ -103,6 +103,8 @@ const (
 	codePrecondition = "PreconditionFailed"
 	codeSkewed       = "RequestTimeTooSkewed"
 	codeBadDigest    = "BadDigest"
+	codeInvalidPart  = "InvalidPart"
+	codeTooSmall     = "EntityTooSmall"
 )
 
 // refused reports whether err is a refusal with that code.

@@ -53,7 +53,7 @@ func TestCephPartsAlike(t *testing.T) {
 			if err == nil || asked.Load() != test.asked {
 				t.Errorf("it was asked: %v; %v", asked.Load(), err)
 			}
-			if !test.asked && (errors.Is(err, blob.ErrUnavailable) || !strings.Contains(err.Error(), "Ceph")) {
+			if !errors.Is(err, blob.ErrParts) || strings.Contains(err.Error(), "Ceph") == test.asked {
 				t.Errorf("the error is %v", err)
 			}
 		})

@@ -96,9 +96,13 @@ func (s *Store) Complete(ctx context.Context, key, name string, parts []blob.Par
 		return fmt.Errorf("completing %s: it has no parts", key)
 	}
 	if strings.HasPrefix(id, cephUpload) && alike(parts) {
-		return failed("completing", key, errAlike)
+		return fmt.Errorf("completing %s: %w: %w", key, blob.ErrParts, errAlike)
 	}
-	return failed("completing", key, s.complete(ctx, object, id, parts, header{mark: mark}))
+	err = s.complete(ctx, object, id, parts, header{mark: mark})
+	if refused(err, codeInvalidPart) || refused(err, codeTooSmall) {
+		err = fmt.Errorf("%w: %w", blob.ErrParts, err)
+	}
+	return failed("completing", key, err)
 }
 
 // cephUpload is how the ids of uploads begin at a Ceph Object Gateway.
@@ -108,7 +112,7 @@ const cephUpload = "2~"
 // read, or has other bytes: it does so where parts of one size follow each other
 // with a gap between their numbers, if the first part of all was put twice (seen
 // with 16.2.15). That may have happened in any process, so it is not tried.
-var errAlike = errors.New("Ceph does not take parts of one size with a gap between their numbers")
+var errAlike = errors.New("parts of one size with a gap between their numbers, which Ceph does not put together")
 
 // alike reports whether two parts of one size follow each other with a gap
 // between their numbers.

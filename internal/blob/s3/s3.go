@@ -194,7 +194,7 @@ func unavailable(err error) bool {
 		return r.code != codeNoUpload
 	}
 	for _, ours := range []error{
-		context.Canceled, context.DeadlineExceeded, fs.ErrClosed, fs.ErrInvalid, errUnreadable, errFull, blob.ErrExists, blob.ErrBadKey, errReplaced, errAlike,
+		context.Canceled, context.DeadlineExceeded, fs.ErrClosed, fs.ErrInvalid, errUnreadable, errFull, blob.ErrExists, blob.ErrBadKey, errReplaced,
 	} {
 		if errors.Is(err, ours) {
 			return false
