@@ -13,7 +13,9 @@ import (
 	"hansard/internal/auth"
 	"hansard/internal/blob"
 	"hansard/internal/chat"
+	"hansard/internal/clock"
 	"hansard/internal/config"
+	"hansard/internal/server"
 	"hansard/internal/store"
 
 	"github.com/spf13/cobra"
@@ -135,9 +137,19 @@ func (m *Main) appRotateCommand(asJSON *bool) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		waitForServers(ctx)
 		return m.printApp(*asJSON, app)
 	}
 	return c
+}
+
+// waitForServers returns when no running server takes an app any more for what
+// it was before it was changed, so that the change holds from then on.
+func waitForServers(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-clock.System.After(server.AppCacheLife):
+	}
 }
 
 func (m *Main) appRemoveCommand() *cobra.Command {
@@ -162,6 +174,7 @@ func (m *Main) appRemoveCommand() *cobra.Command {
 			if err := b.store.DeleteApp(ctx, app.Key); err != nil {
 				return err
 			}
+			waitForServers(ctx) // who may upload files still
 			return removeFiles(ctx, b.blob, app.Key)
 		})
 	}

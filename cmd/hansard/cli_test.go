@@ -105,6 +105,34 @@ func TestApps(t *testing.T) {
 	}
 }
 
+// When a command that changed an app has ended, running servers know.
+func TestAppsChangeBesideAServer(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	_, flags := serving(t, data)
+	with := func(secret string) result {
+		return run(t, "", append([]string{"task", "ls"}, append(flags[:4:4], "--api-secret", secret)...)...)
+	}
+	old := flags[5]
+	if r := with(old); r.code != exitOK {
+		t.Fatal(r.errOut)
+	}
+	var app appJSON
+	if err := json.Unmarshal([]byte(ok(t, "app", "rotate-secret", "shop", "--data", data, "--json")), &app); err != nil {
+		t.Fatal(err)
+	}
+	if r := with(old); r.code != exitFailed || !strings.Contains(r.errOut, "signature") {
+		t.Errorf("with the old secret: exit %d, %q", r.code, r.errOut)
+	}
+	if r := with(app.APISecret); r.code != exitOK {
+		t.Errorf("with the new secret: exit %d, %q", r.code, r.errOut)
+	}
+	ok(t, "app", "rm", "shop", "--yes", "--data", data)
+	if r := with(app.APISecret); r.code != exitFailed || !strings.Contains(r.errOut, "not known") {
+		t.Errorf("removed: exit %d, %q", r.code, r.errOut)
+	}
+}
+
 func TestCommandsThatOnlyLookMakeNoStore(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "mistyped")

@@ -111,6 +111,10 @@ func (s *Server) authenticate(r *http.Request) (store.App, url.Values, error) {
 		return store.App{}, nil, wire.Errorf(wire.CodeBadToken, "the token is missing: send it in the header Authorization")
 	}
 	claims, err := auth.Verify(token, s.now(), app.Secret)
+	var refused *wire.Error
+	if errors.As(err, &refused) && refused.Code == wire.CodeTokenSignature {
+		claims, err = s.verifyAnew(r.Context(), token, app, err)
+	}
 	if err != nil {
 		return store.App{}, nil, err
 	}
@@ -118,6 +122,18 @@ func (s *Server) authenticate(r *http.Request) (store.App, url.Values, error) {
 		return store.App{}, nil, wire.Errorf(wire.CodeForbidden, "this endpoint is for servers: use a server token, not a user's")
 	}
 	return app, query, nil
+}
+
+// verifyAnew looks whether the app has got another secret since it was looked
+// up, with which the token is good: a new secret works at once. Otherwise the
+// answer stays what it was.
+func (s *Server) verifyAnew(ctx context.Context, token string, app store.App, refused error) (auth.Claims, error) {
+	s.apps.forget(app)
+	now, err := s.apps.get(ctx, s.opts.Store, app.Key, s.now())
+	if err != nil || now.Secret == app.Secret {
+		return auth.Claims{}, refused
+	}
+	return auth.Verify(token, s.now(), now.Secret)
 }
 
 // appCache spares the store a look-up per request. It forgets within a second,
@@ -132,10 +148,10 @@ type cachedApp struct {
 	until time.Time
 }
 
-const (
-	appCacheLife = 500 * time.Millisecond
-	appCacheSize = 1024
-)
+// AppCacheLife is how long a server may take an app for what it was.
+const AppCacheLife = 500 * time.Millisecond
+
+const appCacheSize = 1024
 
 func (c *appCache) get(ctx context.Context, apps store.Apps, key string, now time.Time) (store.App, error) {
 	if len(key) > 64 {
@@ -156,8 +172,17 @@ func (c *appCache) get(ctx context.Context, apps store.Apps, key string, now tim
 	if c.apps == nil || len(c.apps) >= appCacheSize {
 		c.apps = map[string]cachedApp{}
 	}
-	c.apps[key] = cachedApp{app, now.Add(appCacheLife)}
+	c.apps[key] = cachedApp{app, now.Add(AppCacheLife)}
 	return app, nil
+}
+
+// forget makes the next look-up of the app a real one.
+func (c *appCache) forget(app store.App) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.apps[app.Key].app == app {
+		delete(c.apps, app.Key)
+	}
 }
 
 func errTooLarge() error {
