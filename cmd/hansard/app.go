@@ -171,10 +171,14 @@ func (m *Main) appRemoveCommand() *cobra.Command {
 			if !yes && !m.confirm("Remove the app "+app.Key+" ("+app.Name+") and everything in it?") {
 				return errors.New("nothing was removed: say --yes, or answer yes")
 			}
+			// No server may write for the app any more when its data goes.
+			if err := b.store.SetAppSecret(ctx, app.Key, auth.NewSecret()); err != nil {
+				return err
+			}
+			waitForServers(ctx)
 			if err := b.store.DeleteApp(ctx, app.Key); err != nil {
 				return err
 			}
-			waitForServers(ctx) // who may upload files still
 			return removeFiles(ctx, b.blob, app.Key)
 		})
 	}

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,6 +133,56 @@ func TestAppsChangeBesideAServer(t *testing.T) {
 	ok(t, "app", "rm", "shop", "--yes", "--data", data)
 	if r := with(app.APISecret); r.code != exitFailed || !strings.Contains(r.errOut, "not known") {
 		t.Errorf("removed: exit %d, %q", r.code, r.errOut)
+	}
+}
+
+// Who goes on writing while an app is removed leaves nothing behind.
+func TestRemovedAppKeepsNothing(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	b, flags := serving(t, data)
+	token := strings.TrimSpace(ok(t, "token", "--server", "--api-secret", flags[5]))
+	started, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for i := 0; ; i++ {
+			body := fmt.Sprintf(`{"users":{"left-%d":{"id":"left-%d"}}}`, i, i)
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, flags[1]+"/users?api_key=shop", strings.NewReader(body))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			req.Header.Set("Authorization", token)
+			answer, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = answer.Body.Close()
+			if answer.StatusCode != http.StatusCreated {
+				return
+			}
+			if i == 0 {
+				close(started)
+			}
+		}
+	}()
+	<-started
+	ok(t, "app", "rm", "shop", "--yes", "--data", data)
+	<-ended
+	b.end()
+	files, err := filepath.Glob(filepath.Join(data, "hansard.db*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, name := range files {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(content, []byte("left-")) {
+			t.Errorf("users of the app are left in %s", filepath.Base(name))
+		}
 	}
 }
 

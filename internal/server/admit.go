@@ -95,7 +95,7 @@ func (s *Server) authenticate(r *http.Request) (store.App, url.Values, error) {
 	}
 	app, err := s.apps.get(r.Context(), s.opts.Store, key, s.now())
 	if errors.Is(err, store.ErrNotFound) {
-		return store.App{}, nil, wire.Errorf(wire.CodeUnknownAPIKey, "api_key is not known")
+		return store.App{}, nil, errUnknownKey()
 	}
 	if err != nil {
 		return store.App{}, nil, err
@@ -130,7 +130,12 @@ func (s *Server) authenticate(r *http.Request) (store.App, url.Values, error) {
 func (s *Server) verifyAnew(ctx context.Context, token string, app store.App, refused error) (auth.Claims, error) {
 	s.apps.forget(app)
 	now, err := s.apps.get(ctx, s.opts.Store, app.Key, s.now())
-	if err != nil || now.Secret == app.Secret {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return auth.Claims{}, errUnknownKey()
+	case err != nil:
+		return auth.Claims{}, err
+	case now.Secret == app.Secret:
 		return auth.Claims{}, refused
 	}
 	return auth.Verify(token, s.now(), now.Secret)
@@ -184,6 +189,8 @@ func (c *appCache) forget(app store.App) {
 		delete(c.apps, app.Key)
 	}
 }
+
+func errUnknownKey() error { return wire.Errorf(wire.CodeUnknownAPIKey, "api_key is not known") }
 
 func errTooLarge() error {
 	return wire.Errorf(wire.CodeTooLarge, "the request body is larger than %d MiB", maxBody>>20)
