@@ -157,7 +157,7 @@ func parse(args []string) (*options, error) {
 	f.StringVar(&o.dir, "dir", "", "keep the chats that are made in this folder, for the next time")
 	engine := f.String("engine", onSQLite, "sqlite, postgres or both")
 	f.StringVar(&o.postgres, "postgres", "", "URL of a PostgreSQL server to use instead of one that is started for it")
-	f.StringVar(&o.storage, "storage", onDisk, "where exports go: disk, s3 (versitygw on this machine), or null (an S3 server that swallows them)")
+	f.StringVar(&o.storage, "storage", onDisk, "where exports go: disk, s3 (versitygw on this machine), null (an S3 server that swallows them), or far (one that answers as slowly as a cloud)")
 	f.IntVar(&o.peers, "peers", 200_000, "measure other programs beside with chats of up to that many messages (with -targets: with that of the middle size)")
 	f.BoolVar(&o.targets, "targets", false, "take what the table of targets needs, and print it; both engines and three sizes unless -engine and -sizes say otherwise")
 	f.StringVar(&o.binary, "hansard", "", "measure this binary instead of building one")
@@ -189,8 +189,8 @@ func parse(args []string) (*options, error) {
 	default:
 		return nil, fmt.Errorf("-engine: %q is none of sqlite, postgres, both", *engine)
 	}
-	if !slices.Contains([]string{onDisk, "s3", "null"}, o.storage) {
-		return nil, fmt.Errorf("-storage: %q is none of disk, s3, null", o.storage)
+	if !slices.Contains([]string{onDisk, "s3", "null", "far"}, o.storage) {
+		return nil, fmt.Errorf("-storage: %q is none of disk, s3, null, far", o.storage)
 	}
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", f.Arg(0))

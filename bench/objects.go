@@ -21,7 +21,7 @@ import (
 	"hansard/internal/s3test"
 )
 
-// bucket is where exports go with -storage s3 and null.
+// bucket is where exports go with -storage s3, null and far.
 const bucket = "hansard-bench"
 
 // objectStore is an S3 server on this machine, which shares its processors.
@@ -38,7 +38,9 @@ func startObjects(ctx context.Context, kind string) (*objectStore, error) {
 	case "s3":
 		return startVersity(ctx)
 	case "null":
-		return startNull(ctx)
+		return startNull(ctx, &nullStore{})
+	case "far":
+		return startNull(ctx, &nullStore{delay: farDelay, rate: farRate})
 	default:
 		return nil, nil //nolint:nilnil // the local disk
 	}
@@ -70,9 +72,20 @@ func startVersity(ctx context.Context) (*objectStore, error) {
 	}, nil
 }
 
+// A store that is far away answers like Amazon S3 from a machine in its region:
+// its user guide has 85 to 90 MB/s for each request, and the tens of
+// milliseconds until a request is answered are what is commonly seen.
+const (
+	farDelay = 30 * time.Millisecond
+	farRate  = 85 << 20 // bytes/s of one request
+)
+
 // nullStore is an S3 server that swallows what it is given: it takes as little
 // of the processors as a server can. It keeps sizes, and small objects.
 type nullStore struct {
+	delay time.Duration // of every answer
+	rate  int64         // bytes/s that it takes of one body; 0: as they come
+
 	mu      sync.Mutex
 	uploads map[string]nullObject
 	objects map[string]nullObject
@@ -99,13 +112,13 @@ func metaOf(r *http.Request) http.Header {
 // nullKeeps is the size up to which objects are kept.
 const nullKeeps = 16 << 20
 
-func startNull(ctx context.Context) (*objectStore, error) {
+func startNull(ctx context.Context, n *nullStore) (*objectStore, error) {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	n := &nullStore{uploads: map[string]nullObject{}, objects: map[string]nullObject{}}
+	n.uploads, n.objects = map[string]nullObject{}, map[string]nullObject{}
 	s := &http.Server{Handler: n, ReadHeaderTimeout: answerPatience}
 	go func() { _ = s.Serve(ln) }() // until it is closed
 	return &objectStore{
@@ -116,20 +129,23 @@ func startNull(ctx context.Context) (*objectStore, error) {
 func (n *nullStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q, key := r.URL.Query(), strings.TrimPrefix(r.URL.Path, "/"+bucket)
 	id := q.Get("uploadId")
+	if n.wait(r, n.delay) != nil {
+		return
+	}
 	switch {
 	case r.Method == http.MethodGet && strings.Trim(key, "/") == "":
 		answerXML(w, `<ListBucketResult><Name>`+bucket+`</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>`)
 	case r.Method == http.MethodPost && q.Has("uploads"):
 		answerXML(w, `<InitiateMultipartUploadResult><Bucket>`+bucket+`</Bucket><Key>`+key[1:]+`</Key><UploadId>`+n.begin(r)+`</UploadId></InitiateMultipartUploadResult>`)
 	case r.Method == http.MethodPut && id != "":
-		size, _, etag := swallow(r, 0)
+		size, _, etag := n.swallow(r, 0)
 		n.part(id, size)
 		w.Header().Set("ETag", etag)
 	case r.Method == http.MethodPost && id != "":
 		n.complete(key, id)
 		answerXML(w, `<CompleteMultipartUploadResult><Bucket>`+bucket+`</Bucket><Key>`+key[1:]+`</Key><ETag>"whole-1"</ETag></CompleteMultipartUploadResult>`)
 	case r.Method == http.MethodPut:
-		size, body, etag := swallow(r, nullKeeps)
+		size, body, etag := n.swallow(r, nullKeeps)
 		n.put(key, nullObject{size, body, etag, metaOf(r)})
 		w.Header().Set("ETag", etag)
 	case r.Method == http.MethodDelete:
@@ -140,6 +156,40 @@ func (n *nullStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// wait waits, or fails when whoever asks has gone.
+func (n *nullStore) wait(r *http.Request, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-r.Context().Done():
+		return r.Context().Err()
+	}
+}
+
+// slowBody is a body that comes no faster than its store takes it.
+type slowBody struct {
+	io.ReadCloser
+	store *nullStore
+	r     *http.Request
+	began time.Time
+	n     int64
+}
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n += int64(n)
+	due := b.began.Add(time.Duration(b.n * int64(time.Second) / b.store.rate))
+	if err := b.store.wait(b.r, time.Until(due)); err != nil {
+		return n, err
+	}
+	return n, err
+}
+
 func answerXML(w http.ResponseWriter, body string) {
 	w.Header().Set("Content-Type", "application/xml")
 	_, _ = io.WriteString(w, `<?xml version="1.0" encoding="UTF-8"?>`+body) // whoever hung up knows it
@@ -147,7 +197,10 @@ func answerXML(w http.ResponseWriter, body string) {
 
 // swallow reads a body and keeps it if it is no longer than that. The tag is
 // what the sender says of its own bytes.
-func swallow(r *http.Request, keep int64) (size int64, body []byte, etag string) {
+func (n *nullStore) swallow(r *http.Request, keep int64) (size int64, body []byte, etag string) {
+	if n.rate > 0 {
+		r.Body = &slowBody{ReadCloser: r.Body, store: n, r: r, began: time.Now()}
+	}
 	if 0 < r.ContentLength && r.ContentLength <= keep {
 		body, _ = io.ReadAll(r.Body)
 		size = int64(len(body))

@@ -133,7 +133,7 @@ func TestPeersOnPostgres(t *testing.T) {
 
 func TestSwallowedExports(t *testing.T) {
 	t.Parallel()
-	objects, err := startNull(t.Context())
+	objects, err := startNull(t.Context(), &nullStore{})
 	if err != nil {
 		t.Fatal(err)
 	}

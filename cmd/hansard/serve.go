@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"sync"
 
 	"hansard/internal/config"
@@ -65,7 +66,7 @@ func (m *Main) serve(ctx context.Context, s config.Settings) (err error) {
 	defer func() { b.log.Info("stopped") }()
 	return b.run(ctx, ln, func() error {
 		b.log.Info("started", "version", buildInfo().Version, "store", b.where(), "address", ln.Addr().String())
-		return m.printf("listening on http://%s\n", ln.Addr())
+		return m.printf("listening on http://%s\n", shown(s.Listen, ln.Addr()))
 	})
 }
 
@@ -104,6 +105,17 @@ func (b *backend) run(ctx context.Context, ln net.Listener, ready func() error) 
 		return err
 	}
 	return b.server(ctx, enqueued).Serve(ctx, ln)
+}
+
+// shown is the address of a listener in the words of the setting: for 0.0.0.0 it
+// would say [::].
+func shown(setting string, a net.Addr) string {
+	tcp, ok := a.(*net.TCPAddr)
+	host, _, err := net.SplitHostPort(setting)
+	if !ok || err != nil || host == "" || !tcp.IP.IsUnspecified() {
+		return a.String()
+	}
+	return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
 }
 
 // reachable is the address under which others reach a listener: one that

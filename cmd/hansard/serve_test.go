@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -137,6 +138,21 @@ func TestWorker(t *testing.T) {
 	}
 	if code := server.end(); code != exitOK {
 		t.Errorf("server: exit %d\n%s", code, server.log())
+	}
+}
+
+func TestServeSaysWhereAsItWasTold(t *testing.T) {
+	t.Parallel()
+	for listen, want := range map[string]string{
+		"0.0.0.0:0": `^listening on http://0\.0\.0\.0:[1-9]\d*$`, "127.0.0.1:0": `^listening on http://127\.0\.0\.1:[1-9]\d*$`,
+	} {
+		b := start(t, "serve", "--listen", listen, "--data", t.TempDir(), "--api-key", "shop", "--api-secret", "s3cret-s3cret")
+		if line := b.until("listening on ")[0]; !regexp.MustCompile(want).MatchString(line) {
+			t.Errorf("%s: %q", listen, line)
+		}
+		if code := b.end(); code != exitOK {
+			t.Errorf("%s: exit %d", listen, code)
+		}
 	}
 }
 

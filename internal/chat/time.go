@@ -40,13 +40,29 @@ func (t Time) Valid() bool { return t > 0 && t <= maxTime }
 // ParseTime reads RFC 3339 with any offset and up to nanoseconds, converts to
 // UTC and cuts to microseconds. The error text names what is expected.
 func ParseTime(s string) (Time, error) {
-	std, err := time.Parse(time.RFC3339Nano, s)
+	std, err := ParseStd(s)
 	if err != nil {
-		return 0, errTime
+		return 0, err
 	}
 	t := Time(std.UnixMicro())
 	if !t.Valid() {
 		return 0, errors.New("must be a time between 1970 and 9999")
+	}
+	return t, nil
+}
+
+// Bound gives the first Time of chat data that is not before t, which may be any
+// instant: what is stored is before it just if it is before t.
+func Bound(t time.Time) Time {
+	micro := t.Add(time.Microsecond - time.Nanosecond).UnixMicro()
+	return min(max(Time(micro), 1), maxTime)
+}
+
+// ParseStd reads RFC 3339 with any offset, of whatever instant.
+func ParseStd(s string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return t, errTime
 	}
 	return t, nil
 }

@@ -271,6 +271,33 @@ func TestWindowsTile(t *testing.T) {
 	}
 }
 
+// The bounds of a window are compared as they were given: also where nothing is
+// stored, and between two microseconds.
+func TestBoundsOfWindows(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.channel("one", 10)
+	for window, want := range map[string]int64{
+		`"messages_since":"1970-01-01T00:00:00Z"`:             10,
+		`"messages_since":0`:                                  10,
+		`"messages_since":"1900-01-01T00:00:00Z"`:             10,
+		`"messages_until":"1970-01-01T00:00:00Z"`:             0,
+		`"messages_until":-1`:                                 0,
+		`"messages_until":"9999-12-31T23:59:59.9999999Z"`:     10,
+		`"messages_until":"9999-12-31T23:59:59-01:00"`:        10,
+		`"messages_since":"2001-09-09T01:46:44.000000001Z"`:   5,
+		`"messages_since":1000000004000000001`:                5,
+		`"messages_until":"2001-09-09T01:46:44.000000001Z"`:   5,
+		`"messages_until":"2001-09-09T01:46:44Z"`:             4,
+		`"messages_since":null,"messages_until":null`:         10,
+		`"messages_since":"2001-09-09T01:46:44.000000-00:00"`: 6,
+	} {
+		if r, _ := f.run(f.task(`{"channels":[{"cid":"messaging:one",` + window + `}],"version":"v2"}`)); r.Counts.Messages != want {
+			t.Errorf("%s: %d messages, want %d", window, r.Counts.Messages, want)
+		}
+	}
+}
+
 func TestPacking(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

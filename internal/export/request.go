@@ -230,9 +230,9 @@ func decodeSpec(path string, v jsontext.Value) (spec ChannelSpec, err error) {
 		case "cid":
 			spec.CID, err = wire.String(name, v, at)
 		case "messages_since":
-			spec.Since, err = wire.Time(name, v, at)
+			spec.Since, err = wire.Bound(name, v, at)
 		case "messages_until":
-			spec.Until, err = wire.Time(name, v, at)
+			spec.Until, err = wire.Bound(name, v, at)
 		}
 		return err
 	})

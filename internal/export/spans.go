@@ -11,7 +11,7 @@ import (
 // A large export is cut into spans, in the order of the file, which all workers
 // that are idle render and upload side by side, each as one part of the file.
 // Package store keeps what is to be done and what came of it. How it is done is
-// in spans_work.go, who sees to it that it is in spans_lead.go.
+// in spans_work.go and spans_link.go, who sees to it that it is in spans_lead.go.
 
 const (
 	// spanMessages is how many messages a span has at least: a part of 5 MiB,

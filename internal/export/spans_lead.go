@@ -8,10 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
-	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"hansard/internal/blob"
@@ -26,10 +23,6 @@ const (
 	// at a time, so that the first does not either.
 	aheadSpans = 32
 	cutAtOnce  = 8
-	// tailPart is how large the parts with the reactions are, unless there
-	// would be too many.
-	tailPart  = 16 << 20
-	tailParts = blob.MaxParts - 2 - maxSpans*store.MaxSpanTries
 	// dropPatience bounds the tidying after an attempt.
 	dropPatience = 5 * time.Second
 )
@@ -279,134 +272,6 @@ func (l *lead) publish(ctx context.Context, key, upload string, snap store.Snaps
 		}
 		return err
 	}}, Packing{}, &m)
-}
-
-// reactions adds the reactions that were put aside. A part is uploaded while
-// the next one is read.
-func (l *lead) reactions(ctx context.Context, key, upload string, held int64) (err error) {
-	least := max(tailPart, held/(tailParts-1)+1)
-	filling, sending := l.newStash(), l.newStash()
-	var sent chan error
-	var p blob.Part
-	settle := func() error {
-		if sent == nil {
-			return nil
-		}
-		err := <-sent
-		sent = nil
-		l.list = append(l.list, p)
-		sending.release()
-		return err
-	}
-	defer func() {
-		err = errors.Join(err, settle())
-		filling.release()
-	}()
-	number := part(l.cut, 1)
-	send := func() error {
-		if err := settle(); err != nil || filling.size == 0 {
-			return err
-		}
-		filling, sending = sending, filling
-		body, n, done := sending, number, make(chan error, 1)
-		sent = done
-		number++
-		go func() {
-			var err error
-			p, err = l.parts.PutPart(ctx, key, upload, n, body.reader(), body.size)
-			done <- err
-		}()
-		return nil
-	}
-	for i := range l.made {
-		if l.made[i].Held == 0 {
-			continue
-		}
-		if err := l.copyReactions(ctx, i, filling); err != nil {
-			return err
-		}
-		if filling.size >= least {
-			if err := send(); err != nil {
-				return err
-			}
-		}
-	}
-	return send()
-}
-
-// copyReactions copies those of a span.
-func (l *lead) copyReactions(ctx context.Context, span int, to io.Writer) error {
-	m := &l.made[span]
-	from, err := l.reactionsOf(ctx, span)
-	if err != nil {
-		return err
-	}
-	n, err := io.Copy(io.MultiWriter(l.sum, to), from)
-	l.size += n
-	if err = errors.Join(err, from.Close()); err == nil && n != m.Held {
-		err = fmt.Errorf("the reactions of span %d have %d bytes instead of %d", span, n, m.Held)
-	}
-	return err
-}
-
-func (l *lead) reactionsOf(ctx context.Context, span int) (io.ReadCloser, error) {
-	if key := l.made[span].Reactions; key != "" {
-		r, _, err := l.Blob.Open(ctx, key)
-		return r, err
-	}
-	return io.NopCloser(l.kept.of(span)), nil
-}
-
-// kept is the reactions of the spans that were done in the process of the lead,
-// in a file without a name.
-type kept struct {
-	dir string
-
-	mu    sync.Mutex
-	file  *os.File
-	over  bool
-	size  int64
-	spans map[int][2]int64 // where they begin, and how many bytes they are
-}
-
-// add keeps the reactions of a span. Of one that is done twice they are the same.
-func (k *kept) add(span int, reactions *stash) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.over {
-		return store.ErrLeaseLost
-	}
-	if k.file == nil {
-		f, err := unnamed(k.dir)
-		if err != nil {
-			return err
-		}
-		k.file, k.spans = f, map[int][2]int64{}
-	}
-	n, err := reactions.WriteTo(io.NewOffsetWriter(k.file, k.size))
-	if err != nil {
-		return err
-	}
-	k.spans[span] = [2]int64{k.size, n}
-	k.size += n
-	return nil
-}
-
-func (k *kept) of(span int) io.Reader {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	at := k.spans[span]
-	if at[1] == 0 {
-		return strings.NewReader("")
-	}
-	return io.NewSectionReader(k.file, at[0], at[1])
-}
-
-func (k *kept) close() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.over = true
-	discard(k.file)
 }
 
 // spreadFile is a file of parts that are all there.

@@ -222,6 +222,44 @@ func TestSpans(t *testing.T) {
 	}
 }
 
+// TestSpansManyReactions: reactions that fill several parts, of all processes.
+func TestSpansManyReactions(t *testing.T) {
+	t.Parallel()
+	m := newTeam(t)
+	m.fat("c", 41)
+	essay := chat.Custom{{Name: "essay", Value: []byte(`"` + strings.Repeat("why ", 60_000) + `"`)}}
+	for i := range 41 {
+		m.update(func(tx store.Tx) error {
+			var rs []chat.Reaction
+			for k, id := range []string{"alice", "bob", "carol"} {
+				at := chat.Time(2e15 + int64(10*i+k)*1e6)
+				rs = append(rs, chat.Reaction{
+					MessageID: fmt.Sprintf("c-%d", i), UserID: id, Type: "wow", Score: 1, Custom: essay, CreatedAt: at, UpdatedAt: at,
+				})
+			}
+			_, err := tx.InsertReactions(rs, false)
+			return err
+		})
+	}
+	want, file := m.whole(allOfC)
+	helped := make(chan struct{}, 10)
+	other := m.process()
+	other.SpanDone = func(bool) { helped <- struct{}{} }
+	claimed := m.claim(allOfC)
+	result, err := m.several(claimed, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, same := m.result(result)
+	if !bytes.Equal(file, same) || got.SHA256 != want.SHA256 || got.Counts != want.Counts {
+		t.Errorf("%d bytes, %+v; want %d, %+v", len(same), got.Counts, len(file), want.Counts)
+	}
+	if want.Counts.Reactions != 41*3+14 || len(helped) == 0 {
+		t.Errorf("%d reactions, %d spans by the other", want.Counts.Reactions, len(helped))
+	}
+	m.expectNothing(claimed)
+}
+
 // await waits for a condition. It may be called from any goroutine.
 func (m *team) await(what string, is func() bool) {
 	m.Helper()

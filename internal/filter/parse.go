@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"hansard/internal/chat"
 
@@ -321,7 +322,7 @@ func readOperand(kind Kind, op string, v jsontext.Value) (o Value, err error) {
 		}
 		return IntValue(n), nil
 	case Time:
-		t, err := readTime(v)
+		t, err := readTime(op, v)
 		return Value{is: instant, n: int64(t)}, err
 	case JSON:
 		return readScalar(op, v)
@@ -339,19 +340,21 @@ func readText(v jsontext.Value) (string, error) {
 	return string(b), err
 }
 
-func readTime(v jsontext.Value) (chat.Time, error) {
+// readTime reads an instant, also one that no chat has, and rounds it to the side
+// on which op is as true of what is stored as before.
+func readTime(op string, v jsontext.Value) (chat.Time, error) {
+	var t time.Time
 	if ns, err := strconv.ParseInt(string(v), 10, 64); err == nil { // the v2 dialect
-		t := chat.Time(ns / 1000)
-		if !t.Valid() {
-			return 0, errors.New("must be a time between 1970 and 9999")
-		}
-		return t, nil
-	}
-	s, err := readText(v)
-	if err != nil {
+		t = time.Unix(0, ns)
+	} else if s, err := readText(v); err != nil {
 		return 0, errors.New("must be a time")
+	} else if t, err = chat.ParseStd(s); err != nil {
+		return 0, err
 	}
-	return chat.ParseTime(s)
+	if op == "$gte" || op == "$lt" {
+		return chat.Bound(t), nil
+	}
+	return chat.Bound(t.Add(time.Nanosecond - time.Microsecond)), nil
 }
 
 // readScalar reads what a custom field can be compared with by op.

@@ -100,7 +100,7 @@ func (s *Server) explain(x *exchange, err error) *wire.Error {
 	case errors.Is(err, store.ErrUnavailable):
 		return wire.Errorf(wire.CodeInternal, "the server cannot reach its database, please try again later; request id %s", x.id)
 	case errors.Is(err, blob.ErrUnavailable):
-		return wire.Errorf(wire.CodeInternal, "the server cannot reach its object store, please try again later; request id %s", x.id)
+		return wire.Errorf(wire.CodeInternal, "the server cannot reach the object store or folder of its files, please try again later; request id %s", x.id)
 	}
 	return wire.AsError(errInternal(x.id))
 }

@@ -75,7 +75,7 @@ func explain(t *store.Task, err error) *Failure {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return Failf("StorageFull", "There is no space left where the server keeps its files (%d attempts). Make room and start the task again.", t.Attempt)
 	case errors.Is(err, blob.ErrUnavailable):
-		return Failf("StorageUnavailable", "The object store that keeps the server's files could not be reached, or refused to serve it (%d attempts).", t.Attempt)
+		return Failf("StorageUnavailable", "The object store or folder that keeps the server's files could not be reached, or refused to serve it (%d attempts).", t.Attempt)
 	case errors.Is(err, fs.ErrPermission):
 		return Failf("StorageUnavailable", "The server may not write where it keeps its files (%d attempts).", t.Attempt)
 	case errors.Is(err, context.DeadlineExceeded):

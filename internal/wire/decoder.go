@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -163,6 +164,26 @@ func (d *decoder) int(field string, v span, least, most int64) int64 {
 		return 0
 	}
 	return n
+}
+
+// bound reads a time as chat.Bound does.
+func (d *decoder) bound(field string, v span) chat.Time {
+	switch c := d.raw[v.start]; {
+	case c == '"':
+		s := d.text(field, v)
+		if d.err != nil || string(s) == noTime {
+			return 0
+		}
+		t, err := chat.ParseStd(string(s))
+		if err != nil {
+			d.fail(field, v.start, "%s", err)
+		}
+		return chat.Bound(t)
+	case '0' <= c && c <= '9' || c == '-':
+		return chat.Bound(time.Unix(0, d.int(field, v, math.MinInt64, math.MaxInt64)))
+	default:
+		return d.time(field, v)
+	}
 }
 
 // noTime is how a Go program writes a time that was never set.

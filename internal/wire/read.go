@@ -99,6 +99,13 @@ func Time(field string, v jsontext.Value, offset int64) (chat.Time, error) {
 	})
 }
 
+// Bound reads a time like Time, but one between microseconds is rounded up, and one
+// that no chat has is the nearest that there can be: whatever is stored compares with
+// it as with the time itself.
+func Bound(field string, v jsontext.Value, offset int64) (chat.Time, error) {
+	return read(v, offset, func(d *decoder, all span) chat.Time { return d.bound(field, all) })
+}
+
 // StringList reads an array of strings; null reads as nil, [] as an empty list.
 func StringList(field string, v jsontext.Value, offset int64) ([]string, error) {
 	return read(v, offset, func(d *decoder, all span) []string { return d.strings(field, all) })

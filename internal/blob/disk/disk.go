@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,6 +151,10 @@ func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
 	if err == nil && !info.Mode().IsRegular() {
 		err = fs.ErrNotExist
 	}
+	if missing(err) {
+		// readyz hears it this way too.
+		err = cmp.Or(s.gone(), err)
+	}
 	if err != nil {
 		return blob.Info{}, failed("looking up", key, err)
 	}
@@ -177,6 +182,22 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 		}
 	}
 	return nil
+}
+
+// gone says that the folder was removed or replaced while it was open, or what it
+// lies on is not mounted any more: nobody would find what is written into it.
+func (s *Store) gone() error {
+	mine, err := s.root.Stat(".")
+	if err == nil {
+		var now fs.FileInfo
+		if now, err = os.Stat(s.root.Name()); err == nil && os.SameFile(mine, now) {
+			return nil
+		}
+	}
+	if err == nil || missing(err) {
+		return fmt.Errorf("%w: the folder %s was removed or replaced, start again", blob.ErrUnavailable, s.root.Name())
+	}
+	return err
 }
 
 // failed says what could not be done to which file; nothing there is

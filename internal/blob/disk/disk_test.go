@@ -2,6 +2,7 @@ package disk_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -193,6 +194,32 @@ func TestWritingGoesOnWithoutTheTemporaryFolder(t *testing.T) {
 		t.Errorf("Sweep: %v", err)
 	}
 	put(t, s, "a/b", "hello")
+}
+
+// A folder that was taken away must be told from one without the file: readyz asks
+// for one that is never there.
+func TestTheFolderIsGone(t *testing.T) {
+	t.Parallel()
+	for name, then := range map[string]func(dir string) error{
+		"removed":            func(string) error { return nil },
+		"replaced":           func(dir string) error { return os.Mkdir(dir, 0o700) },
+		"replaced by a file": func(dir string) error { return os.WriteFile(dir, nil, 0o600) },
+	} {
+		dir := filepath.Join(t.TempDir(), "files")
+		s := open(t, dir, options(t))
+		if _, err := s.Stat(t.Context(), "a/b"); !errors.Is(err, blob.ErrNotFound) {
+			t.Errorf("%s: before, got %v", name, err)
+		}
+		if err := errors.Join(os.RemoveAll(dir), then(dir)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Stat(t.Context(), "a/b"); !errors.Is(err, blob.ErrUnavailable) || errors.Is(err, blob.ErrNotFound) {
+			t.Errorf("%s: Stat: got %v", name, err)
+		}
+		if _, err := s.Create(t.Context(), "a/b"); !errors.Is(err, blob.ErrUnavailable) {
+			t.Errorf("%s: Create: got %v", name, err)
+		}
+	}
 }
 
 func TestDeleteLeavesNoEmptyFolders(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"strconv"
+	"strings"
 
 	"hansard/internal/blob"
 	"hansard/internal/wire"
@@ -37,6 +38,9 @@ func (s *Store) ServeGet(w http.ResponseWriter, r *http.Request, key string) err
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "private, no-transform")
 	h.Set("ETag", etag(info))
+	if !strings.HasPrefix(r.Header.Get("Range"), "bytes=") {
+		r.Header.Del("Range") // of a unit that is not known: to be ignored (RFC 9110, 14.2)
+	}
 	rw := &rangeWriter{ResponseWriter: w}
 	http.ServeContent(rw, r, "", info.ModTime(), f)
 	if rw.refused {

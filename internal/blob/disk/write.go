@@ -2,6 +2,7 @@ package disk
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -46,6 +47,8 @@ func (s *Store) create(ctx context.Context, key string) (*writer, error) {
 		// Someone tidied up; the folder costs nothing to make again.
 		if err = s.root.MkdirAll(tmpDir, dirMode); err == nil {
 			f, err = s.root.OpenFile(path.Join(tmpDir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+		} else {
+			err = cmp.Or(s.gone(), err)
 		}
 	}
 	if err != nil {
