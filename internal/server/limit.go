@@ -61,7 +61,20 @@ func (s *Server) allow(h http.Header, app int64, group string) error {
 	wait := int((r.reset.Sub(now) + time.Second - 1) / time.Second)
 	h.Set("Retry-After", strconv.Itoa(max(wait, 1)))
 	return wire.Errorf(wire.CodeRateLimited, "too many requests: %d per %s are allowed; see the headers Retry-After and X-RateLimit-Reset",
-		s.opts.RateLimit, s.opts.RateWindow)
+		s.opts.RateLimit, period(s.opts.RateWindow))
+}
+
+// period is a duration as one says it after "per".
+func period(d time.Duration) string {
+	switch d {
+	case time.Second:
+		return "second"
+	case time.Minute:
+		return "minute"
+	case time.Hour:
+		return "hour"
+	}
+	return d.String()
 }
 
 // standing is how far the requests of a group are used up.
