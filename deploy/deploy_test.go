@@ -37,7 +37,17 @@ var (
 		if runtime.GOOS == "windows" {
 			name += ".exe"
 		}
-		if out, err := exec.Command("go", "build", "-o", name, "hansard/cmd/hansard").CombinedOutput(); err != nil {
+		// As the image's is.
+		text, err := os.ReadFile(filepath.FromSlash("docker/Dockerfile"))
+		if err != nil {
+			return "", err
+		}
+		flags := regexp.MustCompile(`-ldflags="([^"]+)"`).FindSubmatch(text)
+		if flags == nil {
+			return "", errors.New("the Dockerfile has no -ldflags")
+		}
+		ld := strings.NewReplacer("$VERSION", "1.2.3", "$REVISION", "0123abc").Replace(string(flags[1]))
+		if out, err := exec.Command("go", "build", "-ldflags", ld, "-o", name, "hansard/cmd/hansard").CombinedOutput(); err != nil {
 			return "", errors.New(string(out))
 		}
 		return name, nil
@@ -328,6 +338,16 @@ func TestDockerfile(t *testing.T) {
 		t.Errorf("ENTRYPOINT %s, CMD %s", last["ENTRYPOINT"], last["CMD"])
 	}
 	accepted(t, "Dockerfile", cmd, env)
+
+	// What is built says what it was built from.
+	program, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(program, "version").CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("1.2.3")) || !bytes.Contains(out, []byte("0123abc")) {
+		t.Errorf("hansard version: %v\n%s", err, out)
+	}
 
 	// The toolchain of the image must do for go.mod.
 	version := regexp.MustCompile(`golang:(\d+\.\d+)\.`).FindStringSubmatch(text)

@@ -34,6 +34,8 @@ func TestUnits(t *testing.T) {
 			"NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes", "PrivateDevices": "yes",
 			"MemoryDenyWriteExecute": "yes", "CapabilityBoundingSet": "", "StateDirectory": "hansard", "StateDirectoryMode": "0700",
 			"User": "hansard", "SystemCallArchitectures": "native",
+			// Where ProtectSystem leaves something open.
+			"ReadOnlyPaths": "/run", "InaccessiblePaths": "-/dev/shm -/dev/mqueue",
 		} {
 			if got := u["Service."+key]; !slices.Equal(got, []string{want}) {
 				t.Errorf("%s: %s is %q, want %q", path, key, got, want)
@@ -53,6 +55,18 @@ func TestUnits(t *testing.T) {
 			}
 		}
 		accepted(t, path, args[1:], env)
+	}
+	for path, u := range map[string]map[string][]string{"hansard.service": serve, "hansard-worker@.service": worker} {
+		// A database that is away for long must not leave them down for good.
+		if !slices.Equal(u["Service.Restart"], []string{"always"}) || !slices.Equal(u["Unit.StartLimitIntervalSec"], []string{"0"}) {
+			t.Errorf("%s gives up: Restart is %q, StartLimitIntervalSec %q", path, u["Service.Restart"], u["Unit.StartLimitIntervalSec"])
+		}
+	}
+	// Both read the example: with "workers: 0" in it no worker would start.
+	for line := range strings.Lines(read(t, "systemd/hansard.yaml.example")) {
+		if strings.HasPrefix(strings.TrimLeft(line, "# "), "workers:") {
+			t.Errorf("hansard.yaml.example is read by workers too: %q", line)
+		}
 	}
 	// They differ in what they run, and in nothing that protects.
 	for key, value := range serve {

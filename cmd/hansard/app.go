@@ -13,7 +13,9 @@ import (
 	"hansard/internal/auth"
 	"hansard/internal/blob"
 	"hansard/internal/chat"
+	"hansard/internal/clock"
 	"hansard/internal/config"
+	"hansard/internal/server"
 	"hansard/internal/store"
 
 	"github.com/spf13/cobra"
@@ -135,9 +137,19 @@ func (m *Main) appRotateCommand(asJSON *bool) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		waitForServers(ctx)
 		return m.printApp(*asJSON, app)
 	}
 	return c
+}
+
+// waitForServers returns when no running server takes an app any more for what
+// it was before it was changed, so that the change holds from then on.
+func waitForServers(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-clock.System.After(server.AppCacheLife):
+	}
 }
 
 func (m *Main) appRemoveCommand() *cobra.Command {
@@ -159,6 +171,11 @@ func (m *Main) appRemoveCommand() *cobra.Command {
 			if !yes && !m.confirm("Remove the app "+app.Key+" ("+app.Name+") and everything in it?") {
 				return errors.New("nothing was removed: say --yes, or answer yes")
 			}
+			// No server may write for the app any more when its data goes.
+			if err := b.store.SetAppSecret(ctx, app.Key, auth.NewSecret()); err != nil {
+				return err
+			}
+			waitForServers(ctx)
 			if err := b.store.DeleteApp(ctx, app.Key); err != nil {
 				return err
 			}

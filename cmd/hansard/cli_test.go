@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,6 +105,84 @@ func TestApps(t *testing.T) {
 	ok(t, "app", "rm", made.APIKey, "--yes", "--data", data)
 	if list := ok(t, "app", "ls", "--data", data, "--json"); strings.TrimSpace(list) != "[]" {
 		t.Errorf("left: %q", list)
+	}
+}
+
+// When a command that changed an app has ended, running servers know.
+func TestAppsChangeBesideAServer(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	_, flags := serving(t, data)
+	with := func(secret string) result {
+		return run(t, "", append([]string{"task", "ls"}, append(flags[:4:4], "--api-secret", secret)...)...)
+	}
+	old := flags[5]
+	if r := with(old); r.code != exitOK {
+		t.Fatal(r.errOut)
+	}
+	var app appJSON
+	if err := json.Unmarshal([]byte(ok(t, "app", "rotate-secret", "shop", "--data", data, "--json")), &app); err != nil {
+		t.Fatal(err)
+	}
+	if r := with(old); r.code != exitFailed || !strings.Contains(r.errOut, "signature") {
+		t.Errorf("with the old secret: exit %d, %q", r.code, r.errOut)
+	}
+	if r := with(app.APISecret); r.code != exitOK {
+		t.Errorf("with the new secret: exit %d, %q", r.code, r.errOut)
+	}
+	ok(t, "app", "rm", "shop", "--yes", "--data", data)
+	if r := with(app.APISecret); r.code != exitFailed || !strings.Contains(r.errOut, "not known") {
+		t.Errorf("removed: exit %d, %q", r.code, r.errOut)
+	}
+}
+
+// Who goes on writing while an app is removed leaves nothing behind.
+func TestRemovedAppKeepsNothing(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	b, flags := serving(t, data)
+	token := strings.TrimSpace(ok(t, "token", "--server", "--api-secret", flags[5]))
+	started, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for i := 0; ; i++ {
+			body := fmt.Sprintf(`{"users":{"left-%d":{"id":"left-%d"}}}`, i, i)
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, flags[1]+"/users?api_key=shop", strings.NewReader(body))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			req.Header.Set("Authorization", token)
+			answer, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = answer.Body.Close()
+			if answer.StatusCode != http.StatusCreated {
+				return
+			}
+			if i == 0 {
+				close(started)
+			}
+		}
+	}()
+	<-started
+	ok(t, "app", "rm", "shop", "--yes", "--data", data)
+	<-ended
+	b.end()
+	files, err := filepath.Glob(filepath.Join(data, "hansard.db*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, name := range files {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(content, []byte("left-")) {
+			t.Errorf("users of the app are left in %s", filepath.Base(name))
+		}
 	}
 }
 

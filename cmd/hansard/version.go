@@ -9,8 +9,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by releases: -ldflags "-X main.version=1.2.3".
-var version = ""
+// version and commit are set by releases: -ldflags "-X main.version=1.2.3 -X
+// main.commit=0123abc". Without a commit it is that of the working tree, if Go
+// was told to look.
+var version, commit = "", ""
 
 // build says what this program was built from.
 type build struct {
@@ -29,6 +31,10 @@ func buildInfo() build {
 	}
 	if b.Version == "" {
 		b.Version = "dev"
+	}
+	if commit != "" {
+		b.Commit = commit
+		return b
 	}
 	if !ok {
 		return b

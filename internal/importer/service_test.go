@@ -210,16 +210,18 @@ func TestModes(t *testing.T) {
 	t.Parallel()
 	const before = `{"type":"user","data":{"id":"u","name":"Old","a":1,"b":1,"created_at":"2020-01-01T00:00:00Z"}}
 {"type":"channel","data":{"type":"team","id":"c","created_by":"u","a":1,"b":1,"created_at":"2020-01-01T00:00:00Z"}}
-{"type":"member","data":{"cid":"team:c","user_id":"u","status":"old","created_at":"2020-01-01T00:00:00Z"}}
+{"type":"member","data":{"cid":"team:c","user_id":"u","status":"old","of_member":1,"both":1,"created_at":"2020-01-01T00:00:00Z"}}
 {"type":"message","data":{"id":"m","cid":"team:c","user":"u","text":"old","a":1,"b":1,"created_at":"2020-01-01T00:00:00Z"}}
-{"type":"reaction","data":{"message_id":"m","user_id":"u","type":"like","score":1,"created_at":"2020-01-01T00:00:00Z"}}
+{"type":"reaction","data":{"message_id":"m","user_id":"u","type":"like","score":1,"of_reaction":1,"both":1,"created_at":"2020-01-01T00:00:00Z"}}
+{"type":"call","data":{"type":"default","id":"k","created_by":"u","of_call":1,"both":1,"created_at":"2020-01-01T00:00:00Z"}}
 `
 	const after = `{"type":"user","data":{"id":"u","name":"New","b":2}}
 {"type":"channel","data":{"type":"team","id":"c","created_by":"u","b":2}}
-{"type":"member","data":{"cid":"team:c","user_id":"u","status":"new","created_at":"2020-01-01T00:00:00Z"}}
+{"type":"member","data":{"cid":"team:c","user_id":"u","status":"new","both":2,"created_at":"2020-01-01T00:00:00Z"}}
 {"type":"message","data":{"id":"m","cid":"team:c","user":"u","text":"new","b":2,"created_at":"2020-01-01T00:00:00Z"}}
-{"type":"reaction","data":{"message_id":"m","user_id":"u","type":"like","score":2,"created_at":"2020-01-01T00:00:00Z"}}
+{"type":"reaction","data":{"message_id":"m","user_id":"u","type":"like","score":2,"both":2,"created_at":"2020-01-01T00:00:00Z"}}
 {"type":"reaction","data":{"message_id":"m","user_id":"u","type":"love","created_at":"2020-01-01T00:00:00Z"}}
+{"type":"call","data":{"type":"default","id":"k","created_by":"u","both":2,"created_at":"2020-01-01T00:00:00Z"}}
 `
 	tests := []struct {
 		name     string
@@ -230,14 +232,17 @@ func TestModes(t *testing.T) {
 		{"upsert", importer.FileOptions{}, []string{
 			`"name":"New"`, `"b":2`, `"status":"new"`, `"text":"new"`, `"score":2`, `"love"`,
 			`"id":"u","role":"user","created_at":"2020-01-01T00:00:00Z"`,
-		}, []string{`"a":1`, `"b":1`, "old", "Old"}, 0},
-		{"merge custom", importer.FileOptions{MergeCustom: true}, []string{`"name":"New"`, `"a":1,"b":2`, `"status":"new"`, `"text":"new"`}, []string{`"b":1`, "old", "Old"}, 0},
+		}, []string{`"a":1`, `"b":1`, "old", "Old", `"both":1`, `"of_member"`, `"of_reaction"`, `"of_call"`}, 0},
+		{"merge custom", importer.FileOptions{MergeCustom: true}, []string{
+			`"name":"New"`, `"a":1,"b":2`, `"status":"new"`, `"text":"new"`,
+			`"both":2,"of_member":1`, `"both":2,"of_reaction":1`, `"both":2,"of_call":1`,
+		}, []string{`"b":1`, "old", "Old", `"both":1`}, 0},
 		{
 			"insert",
 			importer.FileOptions{Mode: importer.Insert},
 			[]string{`"name":"Old"`, `"a":1,"b":1`, `"status":"old"`, `"text":"old"`, `"score":1`, `"love"`},
-			[]string{`"b":2`, "new", "New", `"score":2`},
-			5,
+			[]string{`"b":2`, "new", "New", `"score":2`, `"both":2`},
+			6,
 		},
 	}
 	for _, test := range tests {

@@ -213,7 +213,13 @@ func (w *writer) member(m *wire.MemberInput, listed bool) error {
 			return err
 		}
 	}
-	if err := w.tx.PutMember(channel, &m.Member); err != nil {
+	member := m.Member
+	if w.merge {
+		if err := w.mergeMember(channel, &member); err != nil {
+			return err
+		}
+	}
+	if err := w.tx.PutMember(channel, &member); err != nil {
 		return err
 	}
 	w.counts.Members++
@@ -278,6 +284,10 @@ func (w *writer) messages(ms []chat.Message, rs []chat.Reaction) error {
 				return fmt.Errorf("message %s: %w", ms[i].ID, err)
 			}
 		}
+		rs = slices.Clone(rs)
+		if err := w.mergeReactions(r, rs); err != nil {
+			return err
+		}
 	}
 	messages, reactions, err := w.tx.InsertBatch(ms, rs, w.insert)
 	if err != nil {
@@ -309,6 +319,82 @@ func (w *writer) mergeMessage(r *render.Renderer, m *chat.Message) error {
 	return nil
 }
 
+// mergeMember gives m the custom fields of the stored member that it lacks.
+func (w *writer) mergeMember(channel int64, m *chat.Member) error {
+	user, err := w.tx.UserKey(m.UserID)
+	if err != nil {
+		return err
+	}
+	row, err := w.tx.Member(channel, user)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	stored, err := render.New(w.tx).Member(nil, &row, 0)
+	if err != nil {
+		return err
+	}
+	old, err := wire.DecodeMember(stored, nil)
+	if err != nil {
+		return err
+	}
+	m.Custom = mergeCustom(old.Custom, m.Custom)
+	return nil
+}
+
+// mergeReactions gives rs the custom fields of the stored reactions that they
+// lack. The reactions to a message are read once, however many rs has of them.
+func (w *writer) mergeReactions(r *render.Renderer, rs []chat.Reaction) error {
+	type key struct{ message, user, typ string }
+	stored := map[key]chat.Custom{}
+	read := map[string]bool{}
+	for i := range rs {
+		id := rs[i].MessageID
+		if !read[id] {
+			read[id] = true
+			err := w.tx.Reactions(id, func(row *store.ReactionRow) error {
+				object, err := r.Reaction(nil, row)
+				if err != nil {
+					return err
+				}
+				old, err := wire.DecodeReaction(object, nil)
+				if err == nil && len(old.Custom) > 0 {
+					stored[key{id, old.UserID, old.Type}] = old.Custom
+				}
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("reactions to %s: %w", id, err)
+			}
+		}
+		rs[i].Custom = mergeCustom(stored[key{id, rs[i].UserID, rs[i].Type}], rs[i].Custom)
+	}
+	return nil
+}
+
+// mergeCall gives c the custom fields of the stored call that it lacks.
+func (w *writer) mergeCall(c *chat.Call) error {
+	row, err := w.tx.Call(c.CID())
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	stored, err := render.New(w.tx).Call(nil, &row)
+	if err != nil {
+		return err
+	}
+	old, err := wire.DecodeCall(stored, nil)
+	if err != nil {
+		return err
+	}
+	c.Custom = mergeCustom(old.Custom, c.Custom)
+	return nil
+}
+
 func (w *writer) call(c *chat.Call) error {
 	if w.insert {
 		switch _, err := w.tx.Call(c.CID()); {
@@ -319,7 +405,13 @@ func (w *writer) call(c *chat.Call) error {
 			return err
 		}
 	}
-	if err := w.tx.PutCall(c); err != nil {
+	call := *c
+	if w.merge {
+		if err := w.mergeCall(&call); err != nil {
+			return err
+		}
+	}
+	if err := w.tx.PutCall(&call); err != nil {
 		return err
 	}
 	w.counts.Calls++

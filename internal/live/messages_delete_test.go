@@ -103,6 +103,24 @@ func TestDeleteMessageRefuses(t *testing.T) {
 	f.refused(f.remove("m", "hard=true"), ``, wire.CodeNotFound)
 }
 
+// Booleans in a query are what the client's language writes for them.
+func TestDeleteMessageBooleans(t *testing.T) {
+	t.Parallel()
+	f := peopled(t)
+	for value, hard := range map[string]bool{
+		"true": true, "True": true, "TRUE": true, "1": true,
+		"false": false, "False": false, "0": false, "": false,
+	} {
+		f.say("ann", "m-"+value)
+		f.must(f.remove("m-"+value, "hard="+value), ``)
+		if hard {
+			f.refused(f.message("m-"+value), ``, wire.CodeNotFound)
+		} else {
+			f.want(f.must(f.message("m-"+value), ``), "deleted", "message", "type")
+		}
+	}
+}
+
 func TestHardDelete(t *testing.T) {
 	t.Parallel()
 	f := peopled(t)

@@ -179,7 +179,7 @@ func (q *stateQuery) decodeQuery(values url.Values) error {
 		} else if of, ok := strings.CutPrefix(name, "members_"); ok {
 			err = q.members.set(of, name, v, 0)
 		} else if name == "state" {
-			q.state, err = wire.Bool(name, v, 0)
+			q.state, err = queryBool(values, name)
 		} else if name == "user_id" {
 			q.user, err = wire.ID(name, v, 0, wire.MaxUserID)
 		}
@@ -203,14 +203,18 @@ func queryValue(name, s string) jsontext.Value {
 	return wire.AppendString(nil, s)
 }
 
-// queryBool reads a boolean out of the query of a request.
+// queryBool reads a boolean out of the query of a request. A query has no
+// types: clients send what their language makes of one, such as True or 1.
 func queryBool(values url.Values, name string) (bool, error) {
-	v := queryValue(name, values.Get(name))
-	if len(v) == 0 {
+	v := values.Get(name)
+	if v == "" {
 		return false, nil
 	}
-	b, err := wire.Bool(name, v, 0)
-	return b, refuse(err, "")
+	b, err := strconv.ParseBool(v)
+	if err != nil {
+		return false, wire.BadField(name, "must be true or false")
+	}
+	return b, nil
 }
 
 // find finds the place that a bound means.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"hansard/internal/chat"
@@ -122,9 +121,9 @@ func decodeHow(field string, v jsontext.Value, at int64, known ...string) (strin
 func (s *Service) DeleteUser(ctx context.Context, app int64, id string, query url.Values, _ []byte) ([]byte, error) {
 	flags := map[string]bool{}
 	for _, name := range []string{"hard_delete", "mark_messages_deleted", "delete_conversation_channels"} {
-		on, err := strconv.ParseBool(query.Get(name))
-		if err != nil && query.Get(name) != "" {
-			return nil, wire.BadField(name, "must be true or false")
+		on, err := queryBool(query, name)
+		if err != nil {
+			return nil, err
 		}
 		flags[name] = on
 	}

@@ -95,7 +95,7 @@ func (s *Server) authenticate(r *http.Request) (store.App, url.Values, error) {
 	}
 	app, err := s.apps.get(r.Context(), s.opts.Store, key, s.now())
 	if errors.Is(err, store.ErrNotFound) {
-		return store.App{}, nil, wire.Errorf(wire.CodeUnknownAPIKey, "api_key is not known")
+		return store.App{}, nil, errUnknownKey()
 	}
 	if err != nil {
 		return store.App{}, nil, err
@@ -111,6 +111,10 @@ func (s *Server) authenticate(r *http.Request) (store.App, url.Values, error) {
 		return store.App{}, nil, wire.Errorf(wire.CodeBadToken, "the token is missing: send it in the header Authorization")
 	}
 	claims, err := auth.Verify(token, s.now(), app.Secret)
+	var refused *wire.Error
+	if errors.As(err, &refused) && refused.Code == wire.CodeTokenSignature {
+		claims, err = s.verifyAnew(r.Context(), token, app, err)
+	}
 	if err != nil {
 		return store.App{}, nil, err
 	}
@@ -118,6 +122,23 @@ func (s *Server) authenticate(r *http.Request) (store.App, url.Values, error) {
 		return store.App{}, nil, wire.Errorf(wire.CodeForbidden, "this endpoint is for servers: use a server token, not a user's")
 	}
 	return app, query, nil
+}
+
+// verifyAnew looks whether the app has got another secret since it was looked
+// up, with which the token is good: a new secret works at once. Otherwise the
+// answer stays what it was.
+func (s *Server) verifyAnew(ctx context.Context, token string, app store.App, refused error) (auth.Claims, error) {
+	s.apps.forget(app)
+	now, err := s.apps.get(ctx, s.opts.Store, app.Key, s.now())
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return auth.Claims{}, errUnknownKey()
+	case err != nil:
+		return auth.Claims{}, err
+	case now.Secret == app.Secret:
+		return auth.Claims{}, refused
+	}
+	return auth.Verify(token, s.now(), now.Secret)
 }
 
 // appCache spares the store a look-up per request. It forgets within a second,
@@ -132,10 +153,10 @@ type cachedApp struct {
 	until time.Time
 }
 
-const (
-	appCacheLife = 500 * time.Millisecond
-	appCacheSize = 1024
-)
+// AppCacheLife is how long a server may take an app for what it was.
+const AppCacheLife = 500 * time.Millisecond
+
+const appCacheSize = 1024
 
 func (c *appCache) get(ctx context.Context, apps store.Apps, key string, now time.Time) (store.App, error) {
 	if len(key) > 64 {
@@ -156,9 +177,20 @@ func (c *appCache) get(ctx context.Context, apps store.Apps, key string, now tim
 	if c.apps == nil || len(c.apps) >= appCacheSize {
 		c.apps = map[string]cachedApp{}
 	}
-	c.apps[key] = cachedApp{app, now.Add(appCacheLife)}
+	c.apps[key] = cachedApp{app, now.Add(AppCacheLife)}
 	return app, nil
 }
+
+// forget makes the next look-up of the app a real one.
+func (c *appCache) forget(app store.App) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.apps[app.Key].app == app {
+		delete(c.apps, app.Key)
+	}
+}
+
+func errUnknownKey() error { return wire.Errorf(wire.CodeUnknownAPIKey, "api_key is not known") }
 
 func errTooLarge() error {
 	return wire.Errorf(wire.CodeTooLarge, "the request body is larger than %d MiB", maxBody>>20)
