@@ -36,6 +36,9 @@ func (s *Store) migrate(ctx context.Context) (version int64, err error) {
 			delete(config.RuntimeParams, name)
 		}
 	}
+	if err := own(ctx, &config.Config); err != nil {
+		return 0, explain(s.dsn, err)
+	}
 	// Processes that start at once migrate one after the other.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600))
 	if err != nil {
