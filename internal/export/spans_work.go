@@ -21,9 +21,11 @@ import (
 )
 
 const (
-	// maxHeld is how many spans a worker has ready at most while the one before
-	// them is not done. It then takes only those that somebody else has lost.
-	maxHeld = 2
+	// maxHeld is how many spans a worker has ready at most while they are uploaded,
+	// or the one before them is not done. It then takes only those that somebody else
+	// has lost. Object stores take some 85 MB/s of one upload: with two of them it is
+	// they, and not the worker, that set the pace.
+	maxHeld = 4
 	// How long to wait between looks at what others do.
 	minLook = 5 * time.Millisecond
 	maxLook = 50 * time.Millisecond
