@@ -9,6 +9,7 @@
 //	go run ./bench -file chat.jsonl.gz    a chat of your own, in Stream's import format
 //	go run ./bench -engine both           PostgreSQL too, on a server that it starts
 //	go run ./bench -storage s3            to an object store on this machine, beside the local disk
+//	go run ./bench -storage far           to one that takes what a cloud's takes of each request
 //	go run ./bench -only sent             only the measures of sending messages
 //	go run ./bench -targets               all that the table of targets needs, and the table
 //
