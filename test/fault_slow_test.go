@@ -30,7 +30,7 @@ func TestFaultObjectsAway(t *testing.T) {
 		task = s.apis[0].Task(id)
 		return task.Final()
 	})
-	if task.Error == nil || task.Error.Type != "StorageUnavailable" || !strings.HasPrefix(task.Error.Description, "The object store that keeps the server's files could not be reached, or refused to serve it") {
+	if task.Error == nil || task.Error.Type != "StorageUnavailable" || !strings.HasPrefix(task.Error.Description, "The object store or folder that keeps the server's files could not be reached, or refused to serve it") {
 		t.Errorf("the task is %s: %+v", task.Status, task.Error)
 	}
 	s.proxy.Fail(nil)
