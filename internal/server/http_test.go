@@ -202,7 +202,7 @@ func TestOurFaults(t *testing.T) {
 			t.Parallel()
 			bothDialects(t, func(r *rig) {
 				r.opts.Exports = troubled{r.opts.Exports, tt.trouble}
-				r.opts.RequestTimeout = 100 * time.Millisecond
+				r.opts.RequestTimeout = time.Second
 			}, func(t *testing.T, r *rig) {
 				a := r.do("GET", "/users/ann/export", "")
 				if a.status != tt.status || a.get("code") != tt.code || strings.Contains(a.body, "top-secret") {
