@@ -1,4 +1,4 @@
-// Deploycheck reads the files in deploy/ the way those do who use them: the
+// Command deploycheck reads the files in deploy/ the way those do who use them: the
 // Dockerfile with BuildKit's own parser and those rules of its linter that need
 // no build, compose.yaml with the loader of docker compose and its schema, the
 // manifests with the types of the Kubernetes API, in which an unknown or
