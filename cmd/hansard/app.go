@@ -171,12 +171,7 @@ func (m *Main) appRemoveCommand() *cobra.Command {
 			if !yes && !m.confirm("Remove the app "+app.Key+" ("+app.Name+") and everything in it?") {
 				return errors.New("nothing was removed: say --yes, or answer yes")
 			}
-			// No server may write for the app any more when its data goes.
-			if err := b.store.SetAppSecret(ctx, app.Key, auth.NewSecret()); err != nil {
-				return err
-			}
-			waitForServers(ctx)
-			if err := b.store.DeleteApp(ctx, app.Key); err != nil {
+			if err := removeApp(ctx, b.store, app); err != nil {
 				return err
 			}
 			return removeFiles(ctx, b.blob, app.Key)
@@ -184,6 +179,38 @@ func (m *Main) appRemoveCommand() *cobra.Command {
 	}
 	return c
 }
+
+// removeApp removes an app with all its data. One that is still there when it
+// fails has the secret that it had.
+func removeApp(ctx context.Context, s store.Store, app store.App) error {
+	// No server may write for the app any more when its data goes.
+	locked := app
+	locked.Secret = auth.NewSecret()
+	err := s.SetAppSecret(ctx, app.Key, locked.Secret)
+	if err == nil {
+		waitForServers(ctx)
+		err = s.DeleteApp(ctx, app.Key)
+	}
+	if err == nil {
+		return nil
+	}
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), restorePatience)
+	defer done()
+	now, found := s.AppByKey(ctx, app.Key)
+	switch {
+	case errors.Is(found, store.ErrNotFound): // the purge takes what is left of it
+		return err
+	case found == nil && now == locked:
+		found = s.SetAppSecret(ctx, app.Key, app.Secret)
+	}
+	if found != nil {
+		return errors.Join(err, fmt.Errorf("the app is not removed, but its secret may no longer work: try again, or hansard app rotate-secret %s: %w", app.Key, found))
+	}
+	return err
+}
+
+// restorePatience is how long removeApp tries to leave an app as it was.
+const restorePatience = 5 * time.Second
 
 // removeFiles deletes the exports and uploads of an app that is gone.
 func removeFiles(ctx context.Context, files blob.Store, key string) error {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,6 +14,8 @@ import (
 	"time"
 
 	"hansard/internal/auth"
+	"hansard/internal/store"
+	"hansard/internal/store/sqlite"
 )
 
 func TestUsage(t *testing.T) {
@@ -133,6 +137,39 @@ func TestAppsChangeBesideAServer(t *testing.T) {
 	ok(t, "app", "rm", "shop", "--yes", "--data", data)
 	if r := with(app.APISecret); r.code != exitFailed || !strings.Contains(r.errOut, "not known") {
 		t.Errorf("removed: exit %d, %q", r.code, r.errOut)
+	}
+}
+
+// interruptedStore is told to stop when it has changed an app.
+type interruptedStore struct {
+	store.Store
+	stop func()
+}
+
+func (s *interruptedStore) SetAppSecret(ctx context.Context, key, secret string) error {
+	defer s.stop()
+	return s.Store.SetAppSecret(ctx, key, secret)
+}
+
+func TestRemovingAnAppCutShort(t *testing.T) {
+	t.Parallel()
+	s, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := store.App{Name: "Shop", Key: "shop", Secret: auth.NewSecret()}
+	if err := s.CreateApp(t.Context(), &app); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	if err := removeApp(ctx, &interruptedStore{s, stop}, app); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if left, err := s.AppByKey(t.Context(), "shop"); err != nil || left != app {
+		t.Errorf("of %v is left %v, %v", app, left, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

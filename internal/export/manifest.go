@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -60,7 +61,7 @@ func (s *Service) finish(ctx context.Context, a *task.Attempt, app store.App, ke
 		return nil, err
 	}
 	defer func() {
-		if err != nil {
+		if err != nil && !errors.Is(err, errWhole) { // else it is made anew under this name
 			s.withdraw(ctx, a.Task.ID, key)
 		}
 	}()

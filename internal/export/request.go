@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"hansard/internal/chat"
 	"hansard/internal/wire"
@@ -221,6 +222,7 @@ func decodeSpecs(list jsontext.Value, at int64, most int) ([]ChannelSpec, error)
 
 func decodeSpec(path string, v jsontext.Value) (spec ChannelSpec, err error) {
 	var typ, id string
+	var since, until time.Time
 	err = wire.Object(v, func(name string, v jsontext.Value, at int64) (err error) {
 		switch name {
 		case "type":
@@ -230,9 +232,9 @@ func decodeSpec(path string, v jsontext.Value) (spec ChannelSpec, err error) {
 		case "cid":
 			spec.CID, err = wire.String(name, v, at)
 		case "messages_since":
-			spec.Since, err = wire.Bound(name, v, at)
+			since, err = wire.Instant(name, v, at)
 		case "messages_until":
-			spec.Until, err = wire.Bound(name, v, at)
+			until, err = wire.Instant(name, v, at)
 		}
 		return err
 	})
@@ -260,10 +262,19 @@ func decodeSpec(path string, v jsontext.Value) (spec ChannelSpec, err error) {
 	if _, _, ok := wire.SplitCID(spec.CID); !ok {
 		return spec, wire.BadField(path, "is not a channel's cid: type:id, of letters, digits and @ _ ! -")
 	}
-	if spec.Until != 0 && spec.Since > spec.Until {
+	if !until.IsZero() && since.After(until) {
 		return spec, wire.BadField(path+".messages_since", "must not be after messages_until")
 	}
+	spec.Since, spec.Until = bound(since), bound(until)
 	return spec, nil
+}
+
+// bound is a bound of a window, and 0 where there is none.
+func bound(t time.Time) chat.Time {
+	if t.IsZero() {
+		return 0
+	}
+	return chat.Bound(t)
 }
 
 // DecodeUsers reads and checks the body of POST /export/users. Errors are

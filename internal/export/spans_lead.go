@@ -267,7 +267,7 @@ func (l *lead) publish(ctx context.Context, key, upload string, snap store.Snaps
 	j.attempt.Progress(m.Counts.Messages, m.Counts.Messages)
 	return j.finish(ctx, j.attempt, j.app, key, &spreadFile{l, func() error {
 		err := l.parts.Complete(ctx, key, upload, l.list)
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			l.whole() // the store may not take parts of several sizes
 		}
 		if errors.Is(err, blob.ErrParts) {

@@ -245,6 +245,11 @@ func TestSpansManyReactions(t *testing.T) {
 	helped := make(chan struct{}, 10)
 	other := m.process()
 	other.SpanDone = func(bool) { helped <- struct{}{} }
+	// The lead could have all spans on its way before the other one has any.
+	var has sync.WaitGroup
+	has.Add(1)
+	m.service.Store = &generousStore{Store: m.service.Store.(*postgres.Store), others: &has}
+	other.Store = &claimingStore{other.Store.(*postgres.Store), sync.OnceFunc(has.Done)}
 	claimed := m.claim(allOfC)
 	result, err := m.several(claimed, other)
 	if err != nil {
@@ -336,21 +341,26 @@ func TestSpanOfTheDead(t *testing.T) {
 	m.expectNothing(claimed)
 }
 
-// frozenStore stands still when it is to say that a span is done.
-type frozenStore struct {
+// claimingStore tells when a span was claimed.
+type claimingStore struct {
 	*postgres.Store
 	claimed func()
-	froze   chan *store.Span
-	thaw    chan struct{}
-	ended   chan error
 }
 
-func (s *frozenStore) ClaimSpan(ctx context.Context, of store.SpansOf, owner string, lease time.Duration, below int) (*store.Span, error) {
+func (s *claimingStore) ClaimSpan(ctx context.Context, of store.SpansOf, owner string, lease time.Duration, below int) (*store.Span, error) {
 	span, err := s.Store.ClaimSpan(ctx, of, owner, lease, below)
 	if span != nil {
 		s.claimed()
 	}
 	return span, err
+}
+
+// frozenStore stands still when it is to say that a span is done.
+type frozenStore struct {
+	claimingStore
+	froze chan *store.Span
+	thaw  chan struct{}
+	ended chan error
 }
 
 func (s *frozenStore) BeatSpans(context.Context, []store.Span, time.Duration) ([]int, error) {
@@ -383,8 +393,8 @@ func TestSpanOfTheFrozen(t *testing.T) {
 	has.Add(1)
 	m.service.Store = &generousStore{Store: m.service.Store.(*postgres.Store), others: &has}
 	frozen := &frozenStore{
-		Store: slow.Store.(*postgres.Store), claimed: sync.OnceFunc(has.Done),
-		froze: make(chan *store.Span, 1), thaw: make(chan struct{}), ended: make(chan error, 1),
+		claimingStore: claimingStore{slow.Store.(*postgres.Store), sync.OnceFunc(has.Done)},
+		froze:         make(chan *store.Span, 1), thaw: make(chan struct{}), ended: make(chan error, 1),
 	}
 	slow.Store, slow.SpanLease = frozen, 300*time.Millisecond
 

@@ -71,6 +71,12 @@ func (s *Server) perform(op *operation, x *exchange, r *http.Request, timeout ti
 		if op.body == jsonBody && len(bytes.TrimSpace(req.Body)) == 0 {
 			return Answer{}, wire.Errorf(wire.CodeBadInput, "the request body is empty: it must be a JSON object")
 		}
+		// A body can come slowly, and the app be removed or get another secret meanwhile.
+		if now, err := s.apps.get(r.Context(), s.opts.Store, app.Key, s.now()); err != nil || now != app {
+			if req.App, _, err = s.authenticate(r); err != nil {
+				return Answer{}, err
+			}
+		}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
@@ -113,7 +119,7 @@ func (s *Server) authenticate(r *http.Request) (store.App, url.Values, error) {
 	claims, err := auth.Verify(token, s.now(), app.Secret)
 	var refused *wire.Error
 	if errors.As(err, &refused) && refused.Code == wire.CodeTokenSignature {
-		claims, err = s.verifyAnew(r.Context(), token, app, err)
+		app, claims, err = s.verifyAnew(r.Context(), token, app, err)
 	}
 	if err != nil {
 		return store.App{}, nil, err
@@ -124,21 +130,22 @@ func (s *Server) authenticate(r *http.Request) (store.App, url.Values, error) {
 	return app, query, nil
 }
 
-// verifyAnew looks whether the app has got another secret since it was looked
-// up, with which the token is good: a new secret works at once. Otherwise the
-// answer stays what it was.
-func (s *Server) verifyAnew(ctx context.Context, token string, app store.App, refused error) (auth.Claims, error) {
+// verifyAnew looks whether there is another app of that key, or another secret,
+// since it was looked up, with which the token is good: both work at once.
+// Otherwise the answer stays what it was.
+func (s *Server) verifyAnew(ctx context.Context, token string, app store.App, refused error) (store.App, auth.Claims, error) {
 	s.apps.forget(app)
 	now, err := s.apps.get(ctx, s.opts.Store, app.Key, s.now())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return auth.Claims{}, errUnknownKey()
+		return app, auth.Claims{}, errUnknownKey()
 	case err != nil:
-		return auth.Claims{}, err
+		return app, auth.Claims{}, err
 	case now.Secret == app.Secret:
-		return auth.Claims{}, refused
+		return app, auth.Claims{}, refused
 	}
-	return auth.Verify(token, s.now(), now.Secret)
+	claims, err := auth.Verify(token, s.now(), now.Secret)
+	return now, claims, err
 }
 
 // appCache spares the store a look-up per request. It forgets within a second,

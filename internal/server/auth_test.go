@@ -1,11 +1,15 @@
 package server_test
 
 import (
+	"io"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"hansard/internal/auth"
+	"hansard/internal/store"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -133,5 +137,50 @@ func TestSecretsAreLookedUpAnew(t *testing.T) {
 	r.clock.advance(time.Second)
 	if a := r.do("GET", "/tasks", ""); a.get("code") != "2" {
 		t.Errorf("a removed app is still let in: %s", a.body)
+	}
+}
+
+// What is written for an app that was made in the place of another one is its own.
+func TestAnotherAppOfThatKey(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.must(200, "GET", "/tasks", "")
+	if err := r.store.DeleteApp(t.Context(), r.app.Key); err != nil {
+		t.Fatal(err)
+	}
+	r.app = store.App{Name: "another", Key: r.app.Key, Secret: auth.NewSecret()}
+	if err := r.store.CreateApp(t.Context(), &r.app); err != nil {
+		t.Fatal(err)
+	}
+	r.must(201, "POST", "/users", `{"users":{"ann":{"id":"ann"}}}`)
+	r.clock.advance(time.Second)
+	r.must(200, "GET", "/users/ann/export", "")
+}
+
+// onRead does something before it is read.
+type onRead struct {
+	io.Reader
+	first func()
+}
+
+func (r *onRead) Read(p []byte) (int, error) {
+	r.first()
+	return r.Reader.Read(p)
+}
+
+// A body comes as slowly as it likes: who was let in before is looked at anew.
+func TestRemovedWhileTheBodyComes(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.client.ExpectContinueTimeout = time.Minute
+	req := r.request(r.app, "POST", "/users", &onRead{strings.NewReader(`{"users":{"ann":{"id":"ann"}}}`), sync.OnceFunc(func() {
+		if err := r.store.DeleteApp(t.Context(), r.app.Key); err != nil {
+			t.Error(err)
+		}
+		r.clock.advance(time.Second)
+	})})
+	req.Header.Set("Expect", "100-continue") // the server says so when it begins to read
+	if a := r.send(req); a.get("code") != "2" {
+		t.Errorf("something was written for an app that is gone: %d %s", a.status, a.body)
 	}
 }

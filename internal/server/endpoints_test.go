@@ -82,6 +82,8 @@ func TestExportRequests(t *testing.T) {
 		bad("contradictory cid", `{"channels":[{"cid":"messaging:general","type":"team","id":"general"}]}`, "channels[0].cid"),
 		bad("path tricks", `{"channels":[{"cid":"messaging:../../x"}]}`, "channels[0]"),
 		bad("impossible window", `{"channels":[{"cid":"messaging:general","messages_since":"2021-01-02T00:00:00Z","messages_until":"2021-01-01T00:00:00Z"}]}`, "messages_since"),
+		bad("impossible window before all chats", `{"channels":[{"cid":"messaging:general","messages_since":"1969-01-01T00:00:00Z","messages_until":"1960-01-01T00:00:00Z"}]}`, "messages_since"),
+		bad("impossible window within a microsecond", `{"channels":[{"cid":"messaging:general","messages_since":"2021-01-01T00:00:00.0000002Z","messages_until":"2021-01-01T00:00:00.0000001Z"}]}`, "messages_since"),
 		bad("no time", `{"channels":[{"cid":"messaging:general","messages_since":"yesterday"}]}`, "messages_since"),
 		bad("unknown version", one+`"version":"v3"}`, "version"),
 		bad("unknown format", one+`"version":"v2","format":"xml"}`, "format"),

@@ -166,24 +166,22 @@ func (d *decoder) int(field string, v span, least, most int64) int64 {
 	return n
 }
 
-// bound reads a time as chat.Bound does.
-func (d *decoder) bound(field string, v span) chat.Time {
+// instant reads RFC 3339 or integer nanoseconds, of whatever instant.
+func (d *decoder) instant(field string, v span) (t time.Time) {
 	switch c := d.raw[v.start]; {
 	case c == '"':
-		s := d.text(field, v)
-		if d.err != nil || string(s) == noTime {
-			return 0
+		var err error
+		if s := d.text(field, v); d.err == nil {
+			if t, err = chat.ParseStd(string(s)); err != nil {
+				d.fail(field, v.start, "%s", err)
+			}
 		}
-		t, err := chat.ParseStd(string(s))
-		if err != nil {
-			d.fail(field, v.start, "%s", err)
-		}
-		return chat.Bound(t)
 	case '0' <= c && c <= '9' || c == '-':
-		return chat.Bound(time.Unix(0, d.int(field, v, math.MinInt64, math.MaxInt64)))
-	default:
-		return d.time(field, v)
+		t = time.Unix(0, d.int(field, v, math.MinInt64, math.MaxInt64))
+	default: // null, or nothing that is a time
+		d.time(field, v)
 	}
+	return t
 }
 
 // noTime is how a Go program writes a time that was never set.

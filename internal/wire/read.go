@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"time"
+
 	"github.com/go-json-experiment/json/jsontext"
 
 	"hansard/internal/chat"
@@ -99,11 +101,10 @@ func Time(field string, v jsontext.Value, offset int64) (chat.Time, error) {
 	})
 }
 
-// Bound reads a time like Time, but one between microseconds is rounded up, and one
-// that no chat has is the nearest that there can be: whatever is stored compares with
-// it as with the time itself.
-func Bound(field string, v jsontext.Value, offset int64) (chat.Time, error) {
-	return read(v, offset, func(d *decoder, all span) chat.Time { return d.bound(field, all) })
+// Instant reads a time like Time, but whatever instant it is, to the nanosecond. The
+// zero time is none.
+func Instant(field string, v jsontext.Value, offset int64) (time.Time, error) {
+	return read(v, offset, func(d *decoder, all span) time.Time { return d.instant(field, all) })
 }
 
 // StringList reads an array of strings; null reads as nil, [] as an empty list.

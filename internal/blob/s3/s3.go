@@ -57,7 +57,7 @@ type Options struct {
 
 	// PartSize is how many bytes a part of a file has, and a buffer.
 	// DefaultPartSize if 0, at least blob.MinPart. The second half of the parts
-	// are larger, see partSize.
+	// are larger, see sizeOf.
 	PartSize int64
 	// Parallel is how many parts of a file are on their way at once; 3 by
 	// default.

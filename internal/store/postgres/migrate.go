@@ -36,6 +36,9 @@ func (s *Store) migrate(ctx context.Context) (version int64, err error) {
 			delete(config.RuntimeParams, name)
 		}
 	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectPatience
+	}
 	if err := own(ctx, &config.Config); err != nil {
 		return 0, explain(s.dsn, err)
 	}

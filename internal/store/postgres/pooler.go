@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -16,9 +17,26 @@ var errShared = errors.New("the pooler in front of the database pools by transac
 // whoever has set something on it, which will do.
 const mark = "SET hansard.own = 'yes'; "
 
+// errNoneFree is for a pooler that has no connection to give, or a server that
+// takes connections and says nothing.
+var errNoneFree = fmt.Errorf("the database gave no connection, or no answer, within %s: the pooler in front of it may have none left", ownPatience)
+
+const ownPatience = 30 * time.Second
+
 // own fails if connections are not one's own: if a pooler gives them to others
 // between transactions.
-func own(ctx context.Context, config *pgconn.Config) (err error) {
+func own(ctx context.Context, config *pgconn.Config) error {
+	ctx, done := context.WithTimeoutCause(ctx, ownPatience, errNoneFree)
+	defer done()
+	err := compare(ctx, config)
+	if err != nil && errors.Is(context.Cause(ctx), errNoneFree) {
+		return errNoneFree
+	}
+	return err
+}
+
+// compare looks whether connections keep what they are connected to.
+func compare(ctx context.Context, config *pgconn.Config) (err error) {
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return err

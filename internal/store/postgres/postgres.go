@@ -115,6 +115,9 @@ const (
 	snapshotSettings = settings + `SET idle_in_transaction_session_timeout = 0`
 )
 
+// connectPatience is how long connecting may take if the URL does not say.
+const connectPatience = 10 * time.Second
+
 func (s *Store) connect(ctx context.Context, conns int, script string) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(s.dsn)
 	if err != nil {
@@ -130,7 +133,7 @@ func (s *Store) connect(ctx context.Context, conns int, script string) (*pgxpool
 		config.ConnConfig.RuntimeParams["application_name"] = "hansard"
 	}
 	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = 10 * time.Second
+		config.ConnConfig.ConnectTimeout = connectPatience
 	}
 	// Long results come in large pieces.
 	config.ConnConfig.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
