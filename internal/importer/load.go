@@ -28,10 +28,23 @@ const (
 // pace is how many records the next batch may have. Everybody who writes to
 // the store, the heartbeat of the import's own task too, waits for the batch
 // before theirs, so where writing is slow batches become small.
+//
+// Not all that a batch takes is for its records: a message shows all reactions to
+// it, and is written with them once for every batch that has one. Where half as
+// many records take about as long, more batches would only do that more often, so
+// the pace is taken back to what it was, and kept for some time.
 type pace struct {
 	most    int64
 	records atomic.Int64
+
+	slow time.Duration // what the last batch took, if the pace was halved for it
+	from int64         // how many records it had
+	keep int           // for how many slow batches it is kept
 }
+
+// keepPace is for how many slow batches the pace is kept that smaller ones did not
+// better.
+const keepPace = 4
 
 func newPace(most int) *pace {
 	p := &pace{most: int64(cmp.Or(max(most, 0), batchRecords))}
@@ -39,14 +52,26 @@ func newPace(most int) *pace {
 	return p
 }
 
-// took adapts to how long it took to write a batch.
-func (p *pace) took(d time.Duration) {
+// took adapts to how long it took to write a batch of so many records, which was
+// filled at some pace.
+func (p *pace) took(size, at int64, d time.Duration) {
 	n := p.records.Load()
+	if at != n {
+		return // it was filled before the batch that changed the pace was written
+	}
+	slow, from := p.slow, p.from
+	p.slow = 0
 	switch {
-	case d > 500*time.Millisecond:
-		n /= 2
 	case d < 200*time.Millisecond:
-		n *= 2
+		n, p.keep = n*2, 0
+	case d <= 500*time.Millisecond:
+	case p.keep > 0:
+		p.keep--
+	case slow > 0 && size <= from*3/4 && d > slow*3/4:
+		n, p.keep = from, keepPace
+	default:
+		p.slow, p.from = d, min(n, size) // bytes may have filled it
+		n = p.from / 2
 	}
 	p.records.Store(min(max(n, 50), p.most))
 }
@@ -66,6 +91,7 @@ type batch struct {
 	records int64 // in it
 	early   int64 // also in it, from the reactions on; see early
 	bytes   int
+	pace    int64 // at which it was filled
 }
 
 // size is how many records are in it.
@@ -147,7 +173,7 @@ func load(ctx context.Context, s, behind *scan.Scanner, now chat.Time, l loading
 			if err := write(ctx, b); err != nil {
 				return err
 			}
-			l.pace.took(time.Since(began))
+			l.pace.took(b.size(), b.pace, time.Since(began))
 		}
 		return nil
 	})
@@ -192,7 +218,8 @@ func decodeBatches(ctx context.Context, s, behind *scan.Scanner, now chat.Time, 
 				b.records, b.early = b.records-1, b.early+1
 			}
 		}
-		full := b.size() >= l.pace.records.Load() || b.bytes >= batchBytes
+		b.pace = l.pace.records.Load()
+		full := b.size() >= b.pace || b.bytes >= batchBytes
 		if full && err == nil && e != nil {
 			more, err := e.more(room(b))
 			if err != nil {

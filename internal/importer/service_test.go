@@ -272,6 +272,78 @@ func TestModes(t *testing.T) {
 	}
 }
 
+// Each reaction keeps its own custom fields and gets none of another's, however
+// many batches the reactions to a message come in.
+func TestMergeReactions(t *testing.T) {
+	t.Parallel()
+	type reaction struct{ message, user, typ string }
+	var all []reaction
+	for _, message := range []string{"m1", "m2"} {
+		for _, user := range []string{"u1", "u2", "u3", "u4"} {
+			for _, typ := range []string{"like", "love", "wow"} {
+				all = append(all, reaction{message, user, typ})
+			}
+		}
+	}
+	const start = `{"type":"user","data":{"id":"u1"}}
+{"type":"user","data":{"id":"u2"}}
+{"type":"user","data":{"id":"u3"}}
+{"type":"user","data":{"id":"u4"}}
+{"type":"channel","data":{"type":"team","id":"c","created_by":"u1"}}
+{"type":"message","data":{"id":"m1","cid":"team:c","user":"u1","created_at":"2020-01-01T00:00:00Z"}}
+{"type":"message","data":{"id":"m2","cid":"team:c","user":"u1","created_at":"2020-01-01T00:00:00Z"}}
+`
+	before, after := start, start
+	var want []string
+	for i, r := range all {
+		line := func(custom string) string {
+			return fmt.Sprintf(`{"type":"reaction","data":{"message_id":%q,"user_id":%q,"type":%q,"created_at":"2020-01-01T00:%02d:00Z",%s}}`+"\n",
+				r.message, r.user, r.typ, i, custom)
+		}
+		is := "" // what custom fields it has in the end
+		switch i % 4 {
+		case 0: // is only in the store
+			is = fmt.Sprintf(`"both":"old %d","old":%d`, i, i)
+			before += line(is)
+		case 1: // is only in the file
+			is = fmt.Sprintf(`"both":"new %d","new":%d`, i, i)
+			after += line(is)
+		case 2: // is in both
+			before += line(fmt.Sprintf(`"both":"old %d","old":%d`, i, i))
+			after += line(fmt.Sprintf(`"both":"new %d","new":%d`, i, i))
+			is = fmt.Sprintf(`"both":"new %d","new":%d,"old":%d`, i, i, i)
+		case 3: // has nothing of its own in the file
+			before += line(fmt.Sprintf(`"old":%d`, i))
+			after += line(`"score":7`)
+			is = fmt.Sprintf(`"old":%d`, i)
+		}
+		want = append(want, fmt.Sprintf("%s %s %s %s", r.message, r.user, r.typ, is))
+	}
+	for _, batch := range []int{0, 1, 5} {
+		t.Run(fmt.Sprint(batch), func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			p.BatchRecords = batch
+			p.mustImport(t, before, importer.FileOptions{})
+			p.mustImport(t, after, importer.FileOptions{MergeCustom: true})
+			p.mustImport(t, after, importer.FileOptions{MergeCustom: true})
+			var got []string
+			for _, object := range p.read(t).channels[0].reactions {
+				r, err := wire.DecodeReaction([]byte(object), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				custom := strings.TrimPrefix(string(wire.AppendCustom(nil, r.Custom)), ",")
+				got = append(got, fmt.Sprintf("%s %s %s %s", r.MessageID, r.UserID, r.Type, custom))
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("reactions (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // bigFile has more records than one batch holds, in several kinds.
 func bigFile(messages int) string {
 	var b strings.Builder

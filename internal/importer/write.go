@@ -22,6 +22,7 @@ type writer struct {
 	counts   Counts
 	existing int64
 	channels map[string]int64 // keys of channels, by cid
+	renderer *render.Renderer // see render
 }
 
 // write writes one batch, and leaves the batch as it is: it may be called again
@@ -274,18 +275,27 @@ func (w *writer) read(r *wire.ReadInput) error {
 	return nil
 }
 
+// render returns a Renderer for what is stored. There is one for a batch: it is
+// not small, and remembers users. It is for custom fields alone, so it does not
+// matter if a user has changed since.
+func (w *writer) render() *render.Renderer {
+	if w.renderer == nil {
+		w.renderer = render.New(w.tx)
+	}
+	return w.renderer
+}
+
 // messages writes messages and reactions.
 func (w *writer) messages(ms []chat.Message, rs []chat.Reaction) error {
 	if w.merge {
 		ms = slices.Clone(ms)
-		r := render.New(w.tx)
 		for i := range ms {
-			if err := w.mergeMessage(r, &ms[i]); err != nil {
+			if err := w.mergeMessage(&ms[i]); err != nil {
 				return fmt.Errorf("message %s: %w", ms[i].ID, err)
 			}
 		}
 		rs = slices.Clone(rs)
-		if err := w.mergeReactions(r, rs); err != nil {
+		if err := w.mergeReactions(rs); err != nil {
 			return err
 		}
 	}
@@ -299,7 +309,7 @@ func (w *writer) messages(ms []chat.Message, rs []chat.Reaction) error {
 }
 
 // mergeMessage gives m the custom fields of the stored message that it lacks.
-func (w *writer) mergeMessage(r *render.Renderer, m *chat.Message) error {
+func (w *writer) mergeMessage(m *chat.Message) error {
 	row, err := w.tx.Message(m.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -307,7 +317,7 @@ func (w *writer) mergeMessage(r *render.Renderer, m *chat.Message) error {
 	if err != nil {
 		return err
 	}
-	stored, err := r.Message(nil, &row)
+	stored, err := w.render().Message(nil, &row)
 	if err != nil {
 		return err
 	}
@@ -332,7 +342,7 @@ func (w *writer) mergeMember(channel int64, m *chat.Member) error {
 	if err != nil {
 		return err
 	}
-	stored, err := render.New(w.tx).Member(nil, &row, 0)
+	stored, err := w.render().Member(nil, &row, 0)
 	if err != nil {
 		return err
 	}
@@ -345,33 +355,33 @@ func (w *writer) mergeMember(channel int64, m *chat.Member) error {
 }
 
 // mergeReactions gives rs the custom fields of the stored reactions that they
-// lack. The reactions to a message are read once, however many rs has of them.
-func (w *writer) mergeReactions(r *render.Renderer, rs []chat.Reaction) error {
-	type key struct{ message, user, typ string }
-	stored := map[key]chat.Custom{}
-	read := map[string]bool{}
+// lack. It looks at these alone: a message may have far more reactions.
+func (w *writer) mergeReactions(rs []chat.Reaction) error {
+	keys := make([]store.ReactionKey, 0, len(rs))
+	of := make([]int, 0, len(rs)) // whose each key is
 	for i := range rs {
-		id := rs[i].MessageID
-		if !read[id] {
-			read[id] = true
-			err := w.tx.Reactions(id, func(row *store.ReactionRow) error {
-				object, err := r.Reaction(nil, row)
-				if err != nil {
-					return err
-				}
-				old, err := wire.DecodeReaction(object, nil)
-				if err == nil && len(old.Custom) > 0 {
-					stored[key{id, old.UserID, old.Type}] = old.Custom
-				}
-				return err
-			})
-			if err != nil {
-				return fmt.Errorf("reactions to %s: %w", id, err)
-			}
+		user, err := w.tx.UserKey(rs[i].UserID)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // there is no such reaction, nor will there be
 		}
-		rs[i].Custom = mergeCustom(stored[key{id, rs[i].UserID, rs[i].Type}], rs[i].Custom)
+		if err != nil {
+			return fmt.Errorf("reaction to %s: %w", rs[i].MessageID, err)
+		}
+		keys, of = append(keys, store.ReactionKey{MessageID: rs[i].MessageID, User: user, Type: rs[i].Type}), append(of, i)
 	}
-	return nil
+	return w.tx.ReactionsBy(keys, func(i int, row *store.ReactionRow) error {
+		r := &rs[of[i]]
+		stored, err := w.render().Reaction(nil, row)
+		if err != nil {
+			return fmt.Errorf("reaction to %s: %w", r.MessageID, err)
+		}
+		old, err := wire.DecodeReaction(stored, nil)
+		if err != nil {
+			return fmt.Errorf("reaction to %s: %w", r.MessageID, err)
+		}
+		r.Custom = mergeCustom(old.Custom, r.Custom)
+		return nil
+	})
 }
 
 // mergeCall gives c the custom fields of the stored call that it lacks.
@@ -383,7 +393,7 @@ func (w *writer) mergeCall(c *chat.Call) error {
 	if err != nil {
 		return err
 	}
-	stored, err := render.New(w.tx).Call(nil, &row)
+	stored, err := w.render().Call(nil, &row)
 	if err != nil {
 		return err
 	}

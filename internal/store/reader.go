@@ -72,6 +72,9 @@ type Reader interface {
 	// Reactions calls fn with the reactions to a message, newest first, then
 	// by user id, then by type.
 	Reactions(message string, fn func(*ReactionRow) error) error
+	// ReactionsBy calls fn with those reactions that there are of the ones that keys
+	// name, and with the place in keys of the name of each, in no order.
+	ReactionsBy(keys []ReactionKey, fn func(i int, row *ReactionRow) error) error
 	// UserReactions calls fn with all reactions of a user by created_at,
 	// message id, type.
 	UserReactions(user int64, fn func(*ReactionRow) error) error

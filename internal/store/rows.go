@@ -55,6 +55,13 @@ type ReactionRow struct {
 	Body      []byte // the reaction object
 }
 
+// ReactionKey names a reaction.
+type ReactionKey struct {
+	MessageID string
+	User      int64
+	Type      string
+}
+
 // CallRow is a stored call.
 type CallRow struct {
 	CID       string

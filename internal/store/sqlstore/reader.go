@@ -418,6 +418,36 @@ func (r *reader) Reactions(message string, fn func(*store.ReactionRow) error) er
 		})
 }
 
+func (r *reader) ReactionsBy(keys []store.ReactionKey, fn func(i int, row *store.ReactionRow) error) error {
+	type found struct {
+		i   int
+		row store.ReactionRow
+	}
+	var rows []found
+	first := 0
+	return inChunks(keys, func(part []store.ReactionKey) error {
+		rows = rows[:0]
+		err := r.manyRows(`SELECT `+reactionColumns+` FROM reactions r WHERE r.app = $1 AND r.message = $2 AND r."user" = $3 AND r.type = $4`, len(part),
+			func(i int) []any { return []any{r.app, part[i].MessageID, part[i].User, part[i].Type} },
+			func(i int, s Row) {
+				var row store.ReactionRow
+				scanReaction(s, &row)
+				row.Body = s.Copy(4)
+				rows = append(rows, found{first + i, row})
+			})
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			if err := fn(rows[i].i, &rows[i].row); err != nil {
+				return err
+			}
+		}
+		first += len(part)
+		return nil
+	})
+}
+
 const callColumns = `c.cid, c.created_at, c.body, c.details`
 
 func scanCall(s Row, row *store.CallRow) {

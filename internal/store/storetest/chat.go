@@ -19,6 +19,7 @@ func RunChat(t *testing.T, open Open) {
 		"ThreadsOutOfOrder":  testThreadsOutOfOrder,
 		"Answered":           testAnswered,
 		"Reactions":          testReactions,
+		"ReactionsBy":        testReactionsBy,
 		"Calls":              testCalls,
 		"CallDetails":        testCallDetails,
 		"DeleteCall":         testDeleteCall,

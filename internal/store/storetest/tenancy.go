@@ -68,6 +68,7 @@ func testTenancy(t *testing.T, f *fixture) {
 			r.UserMessages(alice, func(*store.MessageRow) error { seen("UserMessages"); return nil }),
 			r.UserMessagesIn(alice, store.MessageRange{}, func(*store.MessageRow) error { seen("UserMessagesIn"); return nil }),
 			r.Reactions("m", func(*store.ReactionRow) error { seen("Reactions"); return nil }),
+			r.ReactionsBy([]store.ReactionKey{{MessageID: "m", User: alice, Type: "like"}}, func(int, *store.ReactionRow) error { seen("ReactionsBy"); return nil }),
 			r.UserReactions(alice, func(*store.ReactionRow) error { seen("UserReactions"); return nil }),
 			r.UserCalls(alice, func(*store.CallRow) error { seen("UserCalls"); return nil }),
 			r.Calls(func(*store.CallRow) error { seen("Calls"); return nil }),
