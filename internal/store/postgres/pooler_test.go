@@ -116,9 +116,15 @@ func (p *pooler) serve(ctx context.Context, client net.Conn) {
 		if err != nil {
 			break
 		}
+		// A client that has its answer finds the connection given back already,
+		// as with a pooler of one thread: in which order they are given out would
+		// else depend on which goroutine runs first.
 		if status == 'I' && !keeps {
 			p.free <- server
 			server = nil
+		}
+		if back.Flush() != nil {
+			break
 		}
 	}
 	if server != nil && !keeps {
@@ -129,8 +135,8 @@ func (p *pooler) serve(ctx context.Context, client net.Conn) {
 	}
 }
 
-// answer hands on what the server sends until it is ready, and returns whether
-// it is in a transaction then.
+// answer hands on what the server sends until it is ready, but for flushing it,
+// and returns whether it is in a transaction then.
 func answer(server *pgproto3.Frontend, back *pgproto3.Backend) (status byte, err error) {
 	if err := server.Flush(); err != nil {
 		return 0, err
@@ -144,11 +150,7 @@ func answer(server *pgproto3.Frontend, back *pgproto3.Backend) (status byte, err
 			back.Send(m)
 		}
 		if ready, ok := m.(*pgproto3.ReadyForQuery); ok {
-			status = ready.TxStatus
-			if back != nil {
-				err = back.Flush()
-			}
-			return status, err
+			return ready.TxStatus, nil
 		}
 	}
 }
